@@ -1,9 +1,9 @@
 """The command line and configuration language of `prepcore` and `trainer`.
 
 A command is described by one tree of frozen dataclasses whose fields are made with `option`. From that tree
-come the options (``--rules.short-lines.min-lines 3``), the YAML keys of ``--config FILE`` (the same names), the
-help text, ``--print-config`` and the checked configuration object. Values are converted to the declared types by
-`jsonargparse`, which is imported only when there is something to convert: ``--help`` answers without it.
+come the options (``--rules.short-lines.min-lines 3``), the YAML keys of ``--config FILE`` (the same names),
+the help text, ``--print-config`` and the checked configuration object. Values are converted to the declared
+types by `jsonargparse`, which is imported only when there is something to convert.
 
 Examples
 --------

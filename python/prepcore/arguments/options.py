@@ -102,8 +102,8 @@ def option(
 ) -> Any:
     """Declare a dataclass field that is an option; see `Option` for the parameters.
 
-    A list or dict default is copied for each instance. Without a default the option is required, and the field
-    must come before those with one, or the dataclass be ``kw_only``.
+    A list or dict default is copied for each instance. Without a default the option is required, and the
+    field must come before those with one, or the dataclass be ``kw_only``.
     """
     settings = {
         "help": help,

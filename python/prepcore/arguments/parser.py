@@ -1,8 +1,8 @@
 """From command-line words and YAML files to a checked configuration object.
 
-Both are first split into assignments (option, value, where it stood), files before the command line, so that an error
-names the option, the file and the value, whatever is wrong. Values are then converted to the declared types by
-`jsonargparse`.
+Both are first split into assignments (option, value, where it stood), files before the command line, so that
+an error names the option, the file and the value, whatever is wrong. Values are then converted to the
+declared types by `jsonargparse`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Parser(Generic[Configuration]):
         return values
 
     def configuration_text(self, words: Sequence[str]) -> str:
-        """Return what ``--print-config`` prints: YAML that ``--config`` reads back to the same configuration."""
+        """Return what ``--print-config`` prints: YAML that ``--config`` reads back to the same values."""
         return configuration_file.write(self.options, self.values(words))
 
     # Words and files to assignments.
@@ -180,11 +180,10 @@ class Parser(Generic[Configuration]):
         """Convert one value to its declared type and check its range."""
         option, value = assignment.option, assignment.value
         if option.switch:
-            word = (
-                {True: "on", False: OFF}.get(value, value) if isinstance(value, bool) else str(value).lower()
-            )
-            if _SWITCH_WORDS.get(word) is None:
-                raise UsageError(f"{assignment.place}: {value!r} is not {option.wanted()}")
+            # YAML reads a bare `off` as false.
+            word = str(value).lower()
+            if word not in _SWITCH_WORDS:
+                raise UsageError(f"{assignment.place}: {_shown(value)} is not {option.wanted()}")
             return "on" if _SWITCH_WORDS[word] else OFF
         if option.parse is not None:
             if value is None or value == "null":
@@ -204,7 +203,7 @@ class Parser(Generic[Configuration]):
         return converted
 
     def _convert_by_type(self, assignment: Assignment) -> Any:
-        """Let `jsonargparse` convert to the annotation; its own messages are pages long, so they are replaced."""
+        """Let `jsonargparse` convert to the annotation; its own messages are long, so they are replaced."""
         import jsonargparse
 
         option, value = assignment.option, assignment.value
@@ -262,7 +261,7 @@ class Parser(Generic[Configuration]):
 
 
 def _split_configuration_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take ``--config FILE`` out of the command line, so that files come first whatever the order of words."""
+    """Take ``--config FILE`` out of the command line, so that files come first in any order of words."""
     files: list[str] = []
     rest: list[str] = []
     remaining = iter(words)
@@ -287,7 +286,7 @@ def _is_option(word: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value for a message, cut to a readable length."""
+    """Return a value for a message, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
 

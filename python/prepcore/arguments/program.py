@@ -1,4 +1,4 @@
-"""A program with commands: chooses one, reads its configuration, runs it, and turns what is raised into exit codes."""
+"""A program with commands: choose one, configure and run it, turn what is raised into exit codes."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class Program:
         """Run the command that `words` (the process's own by default) ask for and return the exit code.
 
         Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 done with too many unreadable rows,
-        130 and 143 stopped by SIGINT and SIGTERM. Errors of this project carry theirs as ``exit_code``; anything
-        else is a bug and keeps its traceback.
+        130 and 143 stopped by SIGINT and SIGTERM. Errors of this project carry theirs as ``exit_code``;
+        anything else is a bug and keeps its traceback.
         """
         _catch_terminate()
         words = list(sys.argv[1:] if words is None else words)
@@ -98,10 +98,10 @@ class Program:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except Exception as error:
-            code = getattr(error, "exit_code", None)
-            if not isinstance(code, int):
+            error_code = getattr(error, "exit_code", None)
+            if not isinstance(error_code, int):
                 raise
-            return self._complain(f"error: {error}", code)
+            return self._complain(f"error: {error}", error_code)
 
     def _dispatch(self, words: list[str]) -> int:
         """Choose the command; the program's own options are ``--help`` and ``--version``."""
@@ -131,7 +131,7 @@ class Program:
             )
         if "--version" in own:
             return _print(f"{self.name.split()[-1]} {self.version()}\n", sys.stdout)
-        parser = Parser(command.configuration(), program, command.presets())
+        parser: Parser[Any] = Parser(command.configuration(), program, command.presets())
         flags = ("--print-config", "--print_config")
         if any(flag in own for flag in flags):
             return _print(
