@@ -22,7 +22,7 @@ from prepcore.arguments.errors import UsageError
 from prepcore.arguments.options import Option, option, options_of
 from prepcore.arguments.parser import Parser
 from prepcore.arguments.program import Command, Program
-from prepcore.arguments.quantities import parse_list, parse_share, parse_size
+from prepcore.arguments.quantities import check_size, parse_list, parse_share, parse_size
 
 __all__ = [
     "Command",
@@ -30,6 +30,7 @@ __all__ = [
     "Parser",
     "Program",
     "UsageError",
+    "check_size",
     "option",
     "options_of",
     "parse_list",

@@ -136,7 +136,8 @@ def options_of(configuration: type, prefix: tuple[str, ...] = ()) -> Iterator[Op
         group = group_of(annotation)
         if group is not None:
             if group is not annotation:
-                yield Option(path, annotation, "on", f"{OFF} turns it off", metavar=OFF, switch=True)
+                purpose = (group.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+                yield Option(path, annotation, "on", f"turn off {purpose}", metavar=OFF, switch=True)
             yield from options_of(group, path)
             continue
         settings = dict(field.metadata)

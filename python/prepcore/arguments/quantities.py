@@ -44,6 +44,18 @@ def parse_size(value: Any) -> int:
     return size
 
 
+def check_size(value: Any) -> str:
+    """Return a size as it was written, for those who read units themselves, once `parse_size` accepts it.
+
+    Raises
+    ------
+    ValueError
+        When it is not a positive size.
+    """
+    parse_size(value)
+    return str(value).strip()
+
+
 def parse_list(value: Any) -> list[str]:
     """Convert ``a,b`` to ``["a", "b"]``; a list stays one.
 

@@ -1,0 +1,205 @@
+"""What a user may set: frozen dataclasses that mirror the engine's own configuration, verb by verb.
+
+Names and defaults are the engine's (a test holds them equal). What only the command line has (the inputs,
+what is shown on the screen) stands in `Places` and `Showing` and is not sent to the engine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from prepcore.arguments import check_size, option, parse_list, parse_share
+
+
+def _text_column() -> Any:
+    return option("text", "column, or JSON key, that holds the text", metavar="NAME")
+
+
+def _limit() -> Any:
+    return option(None, "read only the first N documents", minimum=0)
+
+
+def _threads() -> Any:
+    return option(None, "worker threads; all cores by default", minimum=1, maximum=1024)
+
+
+def _memory() -> Any:
+    return option("1GiB", "memory to stay within", metavar="SIZE", parse=check_size)
+
+
+def _max_unreadable() -> Any:
+    text = "largest share of unreadable rows without exit code 3"
+    return option(0.001, text, metavar="SHARE", parse=parse_share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every verb's settings can do."""
+
+    def engine_json(self) -> str:
+        """Return the settings as the JSON that the engine reads, without what only the command line has."""
+        screen = {entry.name for half in (Places, Showing) for entry in dataclasses.fields(half)}
+        names = [entry.name for entry in dataclasses.fields(self) if entry.name not in screen]
+        sent = {name: _plain(getattr(self, name)) for name in names}
+        return json.dumps(sent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a run reads and writes."""
+
+    inputs: list[str] = option(
+        help="files, folders or globs: Parquet, JSONL (plain, .gz, .zst), or files of text or code",
+        metavar="INPUT…",
+        positional=True,
+    )
+    out: str = option(help="folder to write, new or empty", metavar="DIR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """What a run shows."""
+
+    dry_run: bool = option(False, "say what would be read and written, with sizes; write nothing")
+    quiet: bool = option(False, "no progress and no summary, only errors")
+    json: bool = option(False, "print the manifest as one JSON document on standard output")
+
+
+@dataclass(frozen=True)
+class ShortLines:
+    """rule short_lines: drop a document with too few lines, or with too few lines long enough."""
+
+    min_lines: int = option(3, "fewest lines of a document", minimum=1)
+    min_line_chars: int = option(3, "characters that so many of its lines need", minimum=0)
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """rules repeated_paragraphs and repeated_chars: drop a document that repeats its paragraphs."""
+
+    max_repeated_paragraphs: float = option(
+        0.3, "largest share of paragraphs that are repeats", metavar="SHARE", parse=parse_share
+    )
+    max_repeated_chars: float = option(
+        0.2, "largest share of characters that stand in repeats", metavar="SHARE", parse=parse_share
+    )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules that judge a document, in their order."""
+
+    short_lines: ShortLines | Literal["off"] = field(default_factory=ShortLines)
+    repetition: Repetition | Literal["off"] = field(default_factory=Repetition)
+
+
+def parse_columns(value: Any) -> str | list[str]:
+    """Convert ``all`` or a list of names."""
+    return "all" if value == "all" else parse_list(value)
+
+
+def parse_dedup_key(value: Any) -> str:
+    """Check one of the ways to compare documents.
+
+    Raises
+    ------
+    ValueError
+        When it is none of them.
+    """
+    text = str(value)
+    if text in ("exact", "whitespace", "lowercase") or text.removeprefix("column:") not in ("", text):
+        return text
+    raise ValueError(f"{text!r} is not one of exact, whitespace, lowercase, column:NAME")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean(Settings):
+    """Settings of `clean`."""
+
+    text_column: str = _text_column()
+    columns: Literal["all"] | list[str] = option(
+        "all", "columns to keep", metavar="all|A,B", parse=parse_columns
+    )
+    format: Literal["auto", "parquet", "jsonl", "jsonl.gz", "jsonl.zst"] = option(
+        "auto", "format to write; auto is the input's, JSONL compressed", metavar="NAME"
+    )
+    compression_level: int = option(3, "Zstandard level", minimum=1, maximum=22)
+    profile: Literal["basic"] = option("basic", "set of rules; basic is rules 1 to 4 below")
+    rules: Rules = field(default_factory=Rules)
+    dedup_key: str = option(
+        "exact",
+        "what makes two documents equal: exact, whitespace, lowercase, column:NAME",
+        metavar="KEY",
+        parse=parse_dedup_key,
+    )
+    dedup: Literal["auto", "memory", "off"] = option("auto", "where the keys seen are kept")
+    keep_dropped: bool = option(False, "write the dropped documents too")
+    limit: int | None = _limit()
+    threads: int | None = _threads()
+    memory: str = _memory()
+    max_unreadable: float = _max_unreadable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack(Settings):
+    """Settings of `pack`."""
+
+    tokenizer: str = option(help="tokenizer.json, or a folder that holds one", metavar="FILE_OR_DIR")
+    text_column: str = _text_column()
+    sequence_length: int = option(2048, "tokens a row", minimum=2)
+    packing: Literal["concatenate"] = option("concatenate", "how documents fill rows: end to end, then cut")
+    bos: str = option("auto", "token put before each document: auto, none, a token or an id", metavar="TOKEN")
+    eos: str = option("auto", "token put after each document: auto, none, a token or an id", metavar="TOKEN")
+    special_tokens: Literal["text", "parse"] = option(
+        "text", "what text that looks like a special token is: text, or the token"
+    )
+    validation: float = option(
+        0.0, "share of documents held out, by a hash of the text", metavar="SHARE", parse=parse_share
+    )
+    format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
+    seed: int = option(0, "chooses the documents held out", minimum=0)
+    limit: int | None = _limit()
+    threads: int | None = _threads()
+    memory: str = _memory()
+    max_unreadable: float = _max_unreadable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokenizer(Settings):
+    """Settings of `tokenizer`."""
+
+    text_column: str = _text_column()
+    vocabulary_size: int = option(help="entries of the vocabulary", metavar="N", minimum=257)
+    special_tokens: list[str] = option(
+        ["<s>", "</s>"], "special tokens, the first two begin and end a text", metavar="A,B", parse=parse_list
+    )
+    sample: str = option("1GiB", "text to learn from, from the start", metavar="SIZE", parse=check_size)
+    limit: int | None = _limit()
+    threads: int | None = _threads()
+    memory: str = _memory()
+    max_unreadable: float = _max_unreadable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanCommand(Showing, Clean, Places):
+    """Command line of `prepcore clean`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackCommand(Showing, Pack, Places):
+    """Command line of `prepcore pack`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerCommand(Showing, Tokenizer, Places):
+    """Command line of `prepcore tokenizer`."""
+
+
+def _plain(value: Any) -> Any:
+    """Convert nested dataclasses to what JSON knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    return value
