@@ -1,0 +1,147 @@
+"""The commands of ``prepcore``. Files go through the engine alone: no Polars, no torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prepcore.arguments import Command, Program
+from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+
+UNREADABLE_EXIT = 3
+"""Exit code of a run that ended well but met more unreadable rows than ``--max-unreadable``."""
+
+Summary = Callable[[Mapping[str, Any], str], str]
+
+
+def clean(command: CleanCommand) -> int:
+    """Run ``prepcore clean``."""
+    from prepcore.report.summary import clean_summary
+
+    return _run("clean", command, clean_summary)
+
+
+def pack(command: PackCommand) -> int:
+    """Run ``prepcore pack``."""
+    from prepcore.report.summary import pack_summary
+
+    return _run("pack", command, pack_summary)
+
+
+def tokenizer(command: TokenizerCommand) -> int:
+    """Run ``prepcore tokenizer``."""
+    from prepcore.report.summary import tokenizer_summary
+
+    return _run("tokenizer", command, tokenizer_summary)
+
+
+def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
+    """Plan or run a verb, show what came of it, and return the exit code."""
+    from prepcore import engine
+    from prepcore.progress import Progress
+
+    if command.dry_run:
+        planned = engine.plan(verb, command, command.inputs, command.out)
+        _show_plan(planned, command)
+        return 0
+    with Progress(quiet=command.quiet) as progress:
+        manifest = engine.run(verb, command, command.inputs, command.out, progress.callback)
+    if command.json:
+        sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
+    if not command.quiet:
+        # The summary is for people: it moves aside where the manifest is the answer.
+        (sys.stderr if command.json else sys.stdout).write(summary(manifest, command.out))
+    return _check_unreadable(manifest, command)
+
+
+def _show_plan(planned: dict[str, Any], command: CleanCommand | PackCommand | TokenizerCommand) -> None:
+    from prepcore.report.summary import plan_summary
+
+    if command.json:
+        sys.stdout.write(json.dumps(planned, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(plan_summary(planned, command.out))
+
+
+def _check_unreadable(
+    manifest: Mapping[str, Any], command: CleanCommand | PackCommand | TokenizerCommand
+) -> int:
+    """Warn of empty input and of unreadable rows; more of these than allowed is exit code 3."""
+    counts = manifest.get("counts", manifest)
+    read, unreadable = counts.get("documents", 0), counts.get("unreadable", 0)
+    if not read:
+        sys.stderr.write("prepcore: warning: the input has no rows, so the output has none\n")
+    if not unreadable:
+        return 0
+    share = unreadable / read
+    where = f"{command.out}/unreadable.jsonl names each"
+    if share <= command.max_unreadable:
+        sys.stderr.write(f"prepcore: warning: {unreadable:,} of {read:,} rows could not be read; {where}\n")
+        return 0
+    sys.stderr.write(
+        f"prepcore: {unreadable:,} of {read:,} rows could not be read ({share:.2%}), more than "
+        f"--max-unreadable {command.max_unreadable:.2%}; {where}\n"
+        "hint: the output is whole without these rows; raise --max-unreadable to accept that\n"
+    )
+    return UNREADABLE_EXIT
+
+
+def _version() -> str:
+    from prepcore import engine
+
+    version: str = engine.core().version()
+    return version
+
+
+PROGRAM = Program(
+    name="prepcore",
+    summary="Raw text to packed training rows: clean and deduplicate, train a tokenizer, tokenise and pack.\n"
+    "Any number of documents, in bounded memory; the same bytes again at any number of threads.",
+    version=_version,
+    examples="""
+  prepcore clean raw.parquet --out cleaned
+  prepcore tokenizer cleaned --vocabulary-size 32000 --out tokenizer
+  prepcore pack cleaned --tokenizer tokenizer --sequence-length 2048 --out tokens
+""",
+    commands=(
+        Command(
+            name="clean",
+            summary="drop short, repetitive and duplicate documents",
+            description="Read documents, drop those that a rule judges or that came before, and write the\n"
+            "rest in their order, with reason, measured value and threshold of every one dropped.",
+            configuration=lambda: CleanCommand,
+            run=clean,
+            examples="""
+  prepcore clean raw.parquet --out cleaned
+  prepcore clean 'crawl/*.jsonl.gz' --text-column content --rules.short-lines.min-lines 5 --out cleaned
+  prepcore clean src/ --rules.repetition off --format parquet --out code
+  prepcore clean raw.parquet --out cleaned --dry-run
+""",
+        ),
+        Command(
+            name="tokenizer",
+            summary="train a byte-level BPE tokenizer",
+            description="Learn a byte-level BPE vocabulary from documents. The folder is one that\n"
+            "transformers.AutoTokenizer and `prepcore pack` load.",
+            configuration=lambda: TokenizerCommand,
+            run=tokenizer,
+            examples="""
+  prepcore tokenizer cleaned --vocabulary-size 32000 --out tokenizer
+""",
+        ),
+        Command(
+            name="pack",
+            summary="tokenise documents into training rows of one length",
+            description="Tokenise documents, join them and cut rows of --sequence-length tokens. Every\n"
+            "token is accounted for: in a row, or left over and counted.",
+            configuration=lambda: PackCommand,
+            run=pack,
+            examples="""
+  prepcore pack cleaned --tokenizer tokenizer --out tokens
+  prepcore pack cleaned --tokenizer llama3/tokenizer.json --sequence-length 4096 --validation 1% --out tokens
+""",
+        ),
+    ),
+)

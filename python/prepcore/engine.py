@@ -1,0 +1,68 @@
+"""The way to the Rust engine: loaded on first use, with a clear message where it was not built."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+from prepcore.config import Settings
+
+
+class EngineMissingError(ImportError):
+    """The Rust extension is not there; the program exits with 2."""
+
+    exit_code = 2
+
+
+def core() -> ModuleType:
+    """Return the extension module `prepcore._core`.
+
+    Raises
+    ------
+    EngineMissingError
+        When the package runs from its sources and the extension was not built.
+    """
+    try:
+        from prepcore import _core
+    except ImportError as error:
+        raise EngineMissingError(
+            f"the Rust extension prepcore._core cannot be loaded ({error})\n"
+            "hint: in a clone, run 'make' or 'maturin develop --release'"
+        ) from error
+    return _core
+
+
+def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: Any = None) -> dict[str, Any]:
+    """Run a verb from files to a folder and return its manifest.
+
+    Parameters
+    ----------
+    verb
+        ``clean``, ``pack`` or ``tokenizer``.
+    settings
+        The verb's settings.
+    inputs
+        Files, folders and globs, in order.
+    out
+        The folder to write.
+    progress
+        Called at most about ten times a second with a dict: ``stage``, ``documents``, ``kept``, ``bytes``,
+        ``bytes_total``, ``unreadable``; or None.
+    """
+    engine = getattr(core(), verb)
+    manifest: dict[str, Any] = json.loads(engine(settings.engine_json(), inputs, out, progress))
+    return manifest
+
+
+def plan(verb: str, settings: Settings, inputs: list[str], out: str) -> dict[str, Any]:
+    """Return what `run` would read and write: files, kind, segments, parts, bytes, free space."""
+    planned: dict[str, Any] = json.loads(core().plan(verb, settings.engine_json(), inputs, out))
+    return planned
+
+
+def summary_of(stream: Any) -> dict[str, Any] | None:
+    """Return the counts of a stream that was read to its end; None before."""
+    text = stream.summary()
+    summary: dict[str, Any] | None = json.loads(text) if text else None
+    return summary

@@ -1,0 +1,233 @@
+"""Cleaning of Polars frames and Arrow streams.
+
+A frame goes to the engine as an Arrow stream and comes back a batch at a time, through an iterator that
+releases Python's lock while it waits. (A consumer that pulls an Arrow stream while it holds the lock hangs for
+ever as soon as anything upstream needs Python.)
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
+
+from prepcore import config, engine
+from prepcore.runs import Inputs, PathLike, paths_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from prepcore._core import CleanedStream
+
+Frame = TypeVar("Frame", covariant=True)
+
+_ROW = "__prepcore_row__"
+"""Name of the column of row numbers that travels beside the text of a DataFrame."""
+
+
+class ArrowStream(Protocol):
+    """Anything that gives its data as an Arrow stream: pyarrow, DuckDB, Daft, Hugging Face datasets."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a PyCapsule named ``arrow_array_stream``."""
+
+
+class CleanSettings(TypedDict, total=False):
+    """Settings of `clean`, those of `prepcore.config.Clean`."""
+
+    text_column: str
+    columns: Literal["all"] | list[str]
+    format: Literal["auto", "parquet", "jsonl", "jsonl.gz", "jsonl.zst"]
+    compression_level: int
+    profile: Literal["basic"]
+    rules: config.Rules
+    dedup_key: str
+    dedup: Literal["auto", "memory", "off"]
+    keep_dropped: bool
+    limit: int | None
+    threads: int | None
+    memory: str
+    max_unreadable: float
+
+
+class NotCollectedError(RuntimeError):
+    """The summary of a lazy frame was asked for before all of it had been collected."""
+
+
+@dataclass(frozen=True)
+class Cleaned(Generic[Frame]):
+    """What is left of a frame, and what became of the rest.
+
+    Attributes
+    ----------
+    frame
+        A DataFrame for a DataFrame, a LazyFrame for a LazyFrame, an Arrow stream for an Arrow stream.
+    """
+
+    frame: Frame
+    _summarise: Callable[[], dict[str, Any] | None] = field(repr=False)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Counts: ``documents``, ``kept``, ``dropped`` by reason, ``unreadable``, ``text_bytes``.
+
+        Raises
+        ------
+        NotCollectedError
+            When a LazyFrame was not yet collected, or an Arrow stream not yet read, to its end.
+        """
+        summary = self._summarise()
+        if summary is None:
+            raise NotCollectedError(
+                "there is no summary yet: the cleaned frame has not been read to its end\n"
+                "hint: collect it first (a head() or limit() stops early and leaves none)"
+            )
+        return summary
+
+
+@overload
+def clean(  # type: ignore[overload-overlap]  # a DataFrame is an ArrowStream too; the first match wins
+    source: pl.DataFrame, **settings: Unpack[CleanSettings]
+) -> Cleaned[pl.DataFrame]: ...
+@overload
+def clean(source: pl.LazyFrame, **settings: Unpack[CleanSettings]) -> Cleaned[pl.LazyFrame]: ...
+@overload
+def clean(source: Inputs, *, out: PathLike, **settings: Unpack[CleanSettings]) -> dict[str, Any]: ...
+@overload
+def clean(source: ArrowStream, **settings: Unpack[CleanSettings]) -> Cleaned[CleanedStream]: ...
+
+
+def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanSettings]) -> Any:
+    """Drop short, repetitive and duplicate documents; what stays keeps its order and its other columns.
+
+    Parameters
+    ----------
+    source
+        A Polars DataFrame or LazyFrame; any object with ``__arrow_c_stream__``; or, with `out`, files,
+        folders and globs. A document whose text is null counts as unreadable and is left out.
+    out
+        Folder to write, new or empty, when `source` is files.
+    **settings
+        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped` and `max_unreadable`
+        concern files only.
+
+    Returns
+    -------
+    Cleaned or dict
+        ``Cleaned(frame, summary)`` with a frame of the kind that came in: a LazyFrame streams in bounded
+        memory and can be collected again; an Arrow stream is read once, by iteration or
+        ``__arrow_c_stream__``. For files, the manifest.
+
+    Raises
+    ------
+    PrepcoreError
+        ``ConfigurationError`` for a setting out of range, ``InputError`` for what cannot be read (such as a
+        frame without the text column), ``RunError`` for what fails later.
+    """
+    chosen = config.Clean(**settings)
+    if isinstance(source, str | os.PathLike | list | tuple):
+        if out is None:
+            raise TypeError(
+                "clean() reads files into a folder: give out=, such as clean('a.parquet', out='b')"
+            )
+        return engine.run("clean", chosen, paths_of(source), os.fspath(out))
+    if out is not None:
+        raise TypeError("clean() returns a frame for a frame; out= is for files")
+    if not hasattr(source, "__arrow_c_stream__") and not hasattr(source, "collect_batches"):
+        kind = type(source).__name__
+        raise TypeError(
+            f"clean() takes a Polars frame, an object with __arrow_c_stream__ or paths, not {kind}"
+        )
+    import polars as pl
+
+    if isinstance(source, pl.LazyFrame):
+        return _clean_lazily(source, chosen)
+    if isinstance(source, pl.DataFrame):
+        return _clean_frame(source, chosen)
+    stream = engine.core().clean_stream(chosen.engine_json(), source)
+    return Cleaned(stream, lambda: engine.summary_of(stream))
+
+
+def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.DataFrame]:
+    """Send the text with row numbers alone, and take the other columns of the rows that come back.
+
+    So the other columns may have any type, and their bytes are copied once.
+    """
+    import polars as pl
+
+    text = settings.text_column
+    sent = frame.select(text) if text in frame.columns else frame
+    stream = engine.core().clean_stream(settings.engine_json(), sent.with_row_index(_ROW))
+    batches = [pl.DataFrame(batch) for batch in stream]
+    summary = engine.summary_of(stream) or {}
+    _warn_of_unreadable(summary)
+    if not batches:
+        return Cleaned(frame.clear(), lambda: summary)
+    kept = pl.concat(batches, rechunk=False)
+    others = frame.drop(text)[kept[_ROW]]
+    whole = others.with_columns(kept[text]).select(frame.columns)
+    return Cleaned(whole, lambda: summary)
+
+
+@dataclass
+class _LazyCleaning:
+    """Runs the engine over a lazy frame each time it is collected."""
+
+    frame: pl.LazyFrame
+    schema: pl.Schema
+    settings: config.Clean
+    summary: dict[str, Any] | None = None
+
+    def batches(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        """Give cleaned batches to Polars, with its projection, filter and limit applied."""
+        import polars as pl
+
+        self.summary = None
+        stream = engine.core().clean_stream(self.settings.engine_json(), self.frame.collect_batches())
+        wanted = n_rows
+        for arrow in stream:
+            batch = pl.DataFrame(arrow)
+            if batch.schema != self.schema:
+                batch = batch.cast(self.schema)
+            if wanted is not None:
+                batch = batch.head(wanted)
+                wanted -= len(batch)
+            if predicate is not None:
+                batch = batch.filter(predicate)
+            yield batch if with_columns is None else batch.select(with_columns)
+            if wanted == 0:
+                return
+        self.summary = engine.summary_of(stream) or {}
+        _warn_of_unreadable(self.summary)
+
+
+def _clean_lazily(frame: pl.LazyFrame, settings: config.Clean) -> Cleaned[pl.LazyFrame]:
+    """Make a lazy frame whose source is the engine reading another."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    schema = frame.collect_schema()
+    # The engine looks at settings and columns now, not when somebody collects.
+    for _ in engine.core().clean_stream(settings.engine_json(), pl.DataFrame(schema=schema)):
+        pass
+    cleaning = _LazyCleaning(frame, schema, settings)
+    lazy = register_io_source(cleaning.batches, schema=schema, explain_name="prepcore.clean")
+    return Cleaned(lazy, lambda: cleaning.summary)
+
+
+def _warn_of_unreadable(summary: dict[str, Any]) -> None:
+    """Say aloud that rows are missing which no rule dropped."""
+    if summary.get("unreadable"):
+        warnings.warn(
+            f"{summary['unreadable']:,} of {summary['documents']:,} rows have no text that can be read "
+            "(null) and were left out",
+            stacklevel=2,
+        )

@@ -1,0 +1,104 @@
+"""The end of a run on the terminal: what was read, what became of it, where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_REASONS = ("few_lines", "short_lines", "repeated_paragraphs", "repeated_chars", "duplicate")
+"""The order in which documents meet the rules; reasons not named here follow by name."""
+
+
+def clean_summary(manifest: Mapping[str, Any], out: str) -> str:
+    """Lay out what became of the documents, a line a reason with its share of all."""
+    counts = manifest["counts"]
+    read = counts["documents"]
+    dropped = counts["dropped"]
+    order = sorted(dropped, key=lambda reason: (_rank(reason), reason))
+    rows = [("read", read, counts["text_bytes"])]
+    rows += [(f"  dropped: {reason}", dropped[reason], None) for reason in order if dropped[reason]]
+    if counts["unreadable"]:
+        rows.append(("  unreadable", counts["unreadable"], None))
+    rows.append(("kept", counts["kept"], counts["kept_text_bytes"]))
+    cells = [
+        (label, f"{count:,}", _share(count, read), "" if size is None else f"{_size(size)} of text")
+        for label, count, size in rows
+    ]
+    lines = _table([("documents", "", "", ""), *cells])
+    lines.append(f"kept documents: {out} ({_files(len(manifest['parts']), 'part')})")
+    if sum(dropped.values()):
+        lines.append(f"why each of the others went: {out}/dropped")
+    return "\n".join(lines) + "\n"
+
+
+def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
+    """Lay out the tokens of the training and the validation half: in rows, left over."""
+    held_out = manifest.get("validation")
+    rows: list[tuple[str, ...]] = [("", "documents", "tokens", "rows", "left over", "tokens/byte")]
+    rows.append(_split_row("training", manifest))
+    if held_out:
+        rows.append(_split_row("validation", held_out))
+    lines = _table(rows)
+    length = manifest["sequence_length"]
+    lines.append(f"rows of {length:,} tokens: {out}")
+    return "\n".join(lines) + "\n"
+
+
+def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:
+    """Say how large the vocabulary is and what it was learned from."""
+    size = manifest["vocabulary_size"]
+    learned = f"{manifest['documents']:,} documents, {_size(manifest['text_bytes'])} of text"
+    return f"vocabulary of {size:,} entries, learned from {learned}\ntokenizer: {out}\n"
+
+
+def plan_summary(plan: Mapping[str, Any], out: str) -> str:
+    """Lay out what a run would read and write."""
+    cells = [
+        ("files", f"{len(plan['files']):,}"),
+        ("kind", str(plan["kind"])),
+        ("size", _size(plan["bytes"])),
+        ("segments", f"{plan['segments']:,}"),
+        ("parts", f"{plan['parts']:,}"),
+        ("free space", _size(plan["free_bytes"])),
+        ("would write to", out),
+    ]
+    return "\n".join(f"{label:<16}{value}" for label, value in cells) + "\nnothing was written (--dry-run)\n"
+
+
+def _split_row(label: str, split: Mapping[str, Any]) -> tuple[str, ...]:
+    left_over = sum(split["left_over"].values())
+    tokens_a_byte = split["tokens"] / split["bytes"] if split["bytes"] else 0.0
+    numbers = (split["documents"], split["tokens"], split["rows"], left_over)
+    return (label, *(f"{number:,}" for number in numbers), f"{tokens_a_byte:.3f}")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Align columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [
+            cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _rank(reason: str) -> int:
+    return _REASONS.index(reason) if reason in _REASONS else len(_REASONS)
+
+
+def _share(count: int, whole: int) -> str:
+    return f"{count / whole:.1%}" if whole else "-"
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes in decimal units, as disks are sold."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:,.1f} {unit}"
+    return f"{count:,} bytes"
+
+
+def _files(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
