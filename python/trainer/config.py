@@ -1,0 +1,250 @@
+"""What may be set: one tree of frozen dataclasses, a class a section, importable without torch.
+
+The same names are options (``--model.hidden-size``) and YAML keys (``hidden-size`` under ``model``). Options
+under ``trainer`` bear the names that ``lightning.Trainer`` gives them, with ``max-tokens`` added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from prepcore.arguments import Parser, UsageError, option
+
+ARCHITECTURE = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "vocab_size",
+    "max_position_embeddings",
+    "rms_norm_eps",
+    "rope_theta",
+    "tie_word_embeddings",
+    "initializer_range",
+)
+"""The options that describe a new model, and have no say where weights come from a source."""
+
+
+def parse_keep(value: Any) -> str | tuple[int, ...]:
+    """Convert ``middle``, ``last`` or a list of layer numbers such as ``0,1,4``.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    if value in ("middle", "last"):
+        return str(value)
+    items = value.strip("[] ").split(",") if isinstance(value, str) else value
+    try:
+        return tuple(int(item) for item in items)
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not middle, last, or a list of layers such as 0,1,4") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """Where the first weights come from."""
+
+    strategy: Literal["random", "continue", "downscale", "upscale"] = option(
+        "random", "fresh weights, or those of a source: all, with fewer layers, or with more"
+    )
+    source: str | None = option(
+        None, "Hugging Face folder, hub id or checkpoint to take weights from", metavar="FOLDER_OR_ID"
+    )
+    layers: int | None = option(None, "layers wanted after downscale or upscale", minimum=1)
+    keep: str | tuple[int, ...] | None = option(
+        None,
+        "source layers in their new order: middle (first and last, the default of downscale), last, or 0,1,4",
+        metavar="middle|last|LIST",
+        parse=parse_keep,
+    )
+
+    def __post_init__(self) -> None:
+        if self.strategy == "random":
+            self._refuse("source", "layers", "keep")
+            return
+        if self.source is None:
+            raise ValueError(
+                f"model.init.strategy is {self.strategy}, and model.init.source is missing: wanted a model folder"
+            )
+        if self.strategy == "continue":
+            self._refuse("layers", "keep")
+        elif self.layers is None and not isinstance(self.keep, tuple):
+            raise ValueError(f"model.init.strategy is {self.strategy}: wanted model.init.layers N, or keep as a list")
+        if self.strategy == "upscale" and isinstance(self.keep, str):
+            raise ValueError(f"model.init.keep is {self.keep}, which is for downscale; upscale takes a list")
+        if isinstance(self.keep, tuple) and self.layers not in (None, len(self.keep)):
+            raise ValueError(f"model.init.layers is {self.layers}, but model.init.keep lists {len(self.keep)} layers")
+
+    def _refuse(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) is not None:
+                raise ValueError(f"model.init.{name} has no effect when model.init.strategy is {self.strategy}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The architecture (names as in transformers' ``LlamaConfig``) and its first weights."""
+
+    preset: str | None = option(None, "take the architecture from a preset, such as tinysolar-248m", metavar="NAME")
+    hidden_size: int | None = option(None, "width of the residual stream", minimum=1)
+    intermediate_size: int | None = option(None, "width inside the feed-forward blocks", minimum=1)
+    num_hidden_layers: int | None = option(None, "transformer layers", minimum=1)
+    num_attention_heads: int | None = option(None, "query heads", minimum=1)
+    num_key_value_heads: int | None = option(None, "key and value heads (as many as query heads)", minimum=1)
+    vocab_size: int | None = option(None, "rows of the embedding (what the data's tokenizer has)", minimum=1)
+    max_position_embeddings: int | None = option(None, "longest text (the sequence length)", minimum=1)
+    rms_norm_eps: float | None = option(None, "epsilon of the norms (1e-6)", minimum=0)
+    rope_theta: float | None = option(None, "base of the rotary embedding (10000)", minimum=1)
+    tie_word_embeddings: bool | None = option(None, "one matrix for input and output (false)", metavar="true|false")
+    initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
+    init: InitConfig = field(default_factory=InitConfig)
+
+    def __post_init__(self) -> None:
+        if self.init.strategy == "random":
+            return
+        for name in ("preset", *ARCHITECTURE):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"model.{name.replace('_', '-')} is {getattr(self, name)}, but the architecture is that of "
+                    f"model.init.source {self.init.source}\nhint: leave it out"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What to train on."""
+
+    path: str = option(help="token folder, as `prepcore pack` writes it", metavar="DIR")
+    sequence_length: int | None = option(None, "tokens in a row (what the folder was packed for)", minimum=2)
+    isolate_documents: bool = option(True, "hide documents that share a row from each other", metavar="true|false")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW; the weight decay acts on matrices, never on norms and biases."""
+
+    learning_rate: float = option(3e-4, "peak learning rate", minimum=0)
+    betas: tuple[float, float] = option((0.9, 0.95), "decay of the two moments", metavar="B1,B2")
+    epsilon: float = option(1e-8, "added to the root of the second moment", minimum=0)
+    weight_decay: float = option(0.1, "decoupled weight decay", minimum=0)
+    decay_embeddings: bool = option(False, "decay the embedding table too", metavar="true|false")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """The learning rate over the run: linear warm-up, then a decay."""
+
+    name: Literal["cosine", "linear", "constant"] = option("cosine", "shape after the warm-up")
+    warmup: str = option("1%", "steps, or a share of the run", metavar="STEPS|SHARE%", parse=str)
+    final_share: float = option(0.1, "share of the peak left at the end", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """How much one optimizer step sees, and how much of it at a time."""
+
+    tokens: int | None = option(None, "tokens in an optimizer step (one micro-batch)", minimum=1)
+    micro: int = option(8, "rows in a micro-batch: what must fit in memory", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """Length and running of the training, under Lightning's names."""
+
+    max_steps: int | None = option(None, "stop after so many optimizer steps", minimum=1)
+    max_tokens: int | None = option(None, "stop after so many tokens", minimum=1)
+    max_epochs: int | None = option(None, "stop after so many passes over the data (1 if nothing is set)", minimum=1)
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = option("auto", "where to train")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = option(
+        "auto", "bf16-mixed where it is fast (CUDA, AMX), else 32-true"
+    )
+    gradient_clip_val: float | None = option(1.0, "largest norm of the gradient; null to leave it", minimum=0)
+    val_check_interval: int = option(250, "steps between validations", minimum=1)
+    limit_val_batches: int | None = option(None, "validate on the first N micro-batches only", minimum=1)
+    log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """What is kept of a run."""
+
+    interval: int | None = option(None, "steps between checkpoints (trainer.val-check-interval)", minimum=1)
+    keep: int = option(2, "how many of the newest checkpoints stay", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Everything that ``python -m trainer fit`` may be told."""
+
+    data: DataConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    seed: int = option(0, "seed of the weights and of the data order", minimum=0)
+    prompts: str | None = option(None, "text file, a prompt a line, continued at each validation", metavar="FILE")
+    run: str = option("runs/default", "folder of this run, new or empty", metavar="DIR")
+    resume: str | None = option(None, "continue the run in this folder from its last checkpoint", metavar="RUN")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitializeConfig:
+    """Everything that ``python -m trainer init`` may be told."""
+
+    out: str = option(help="folder to write, new or empty", metavar="DIR")
+    model: ModelConfig = field(default_factory=ModelConfig)
+    tokenizer: str | None = option(None, "folder of tokenizer files (those of the source)", metavar="DIR")
+    seed: int = option(0, "seed of random weights", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """Everything that ``python -m trainer generate`` may be told."""
+
+    checkpoint: list[str] = option(help="checkpoint or any Hugging Face folder", metavar="CHECKPOINT", positional=True)
+    prompt: str = option("", "text to continue; nothing: the beginning of a document")
+    max_new_tokens: int = option(100, "stop after so many tokens, if the text does not end before", minimum=1)
+    temperature: float = option(1.0, "1 samples as trained, lower is safer, 0 takes the likeliest", minimum=0)
+    top_k: int | None = option(None, "sample among the k likeliest tokens", minimum=1)
+    top_p: float | None = option(None, "sample among the likeliest tokens that hold this share", minimum=0, maximum=1)
+    seed: int = option(0, "seed of the sampling", minimum=0)
+
+    def __post_init__(self) -> None:
+        if len(self.checkpoint) != 1:
+            raise ValueError(f"CHECKPOINT is {len(self.checkpoint)} folders, wanted one")
+
+
+def presets() -> Mapping[str, Path]:
+    """List the presets that come with the package, name to file."""
+    folder = Path(str(resources.files("trainer") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def with_preset(model: ModelConfig) -> ModelConfig:
+    """Fill what a model configuration leaves open with the architecture of the preset it names.
+
+    Raises
+    ------
+    UsageError
+        When there is no such preset.
+    """
+    if model.preset is None:
+        return model
+    files = presets()
+    if model.preset not in files:
+        raise UsageError(f"model.preset is {model.preset!r}, wanted one of {', '.join(files)}")
+    values = Parser(FitConfig, "fit", files).values(["--config", model.preset])
+    left_open = {
+        name: values[f"model.{name}"] for name in ARCHITECTURE if getattr(model, name) is None
+    }
+    return dataclasses.replace(model, preset=None, **left_open)

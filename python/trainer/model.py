@@ -1,0 +1,139 @@
+"""The module that Lightning trains: what one optimizer step does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+from transformers import LlamaForCausalLM
+
+from trainer.attention import PACKED, document_mask
+from trainer.data import Batch
+from trainer.loss import IGNORED, cross_entropy_sum, shift_targets
+from trainer.optimizer import build_optimizer
+
+if TYPE_CHECKING:
+    from trainer.config import OptimizerConfig
+
+
+class LlamaModule(lightning.LightningModule):
+    """A Hugging Face Llama and the way it learns.
+
+    Optimization is manual because the loss of a step is the sum over its target tokens divided by their
+    number *over all micro-batches*; Lightning's own accumulation takes a mean of means, which weighs the
+    tokens of a short micro-batch more.
+
+    Parameters
+    ----------
+    model
+        The model, in fp32; put into training mode here, since ``from_pretrained`` leaves it in evaluation
+        mode.
+    optimizer
+        Settings of AdamW.
+    learning_rate
+        Learning rate of a step, counted from 0.
+    gradient_clip
+        Largest norm of the whole gradient; None leaves it as it is.
+    before_micro_batch
+        Called before each micro-batch; may raise to leave a long step before it changes any weight.
+
+    Attributes
+    ----------
+    step_loss, gradient_norm
+        Of the step just done, scalars on the device: reading their value waits for the device.
+    validation_loss
+        Mean over all target tokens of the last validation, in nats; None before the first.
+    """
+
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        *,
+        optimizer: OptimizerConfig,
+        learning_rate: Callable[[int], float],
+        gradient_clip: float | None = 1.0,
+        before_micro_batch: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model.train()
+        self.model.set_attn_implementation(PACKED)
+        self.optimizer_config = optimizer
+        self.learning_rate = learning_rate
+        self.gradient_clip = gradient_clip
+        self.before_micro_batch = before_micro_batch
+        self.step_loss: Tensor | None = None
+        self.gradient_norm: Tensor | None = None
+        self.validation_loss: float | None = None
+        self._validation_sums: list[Tensor] = []
+
+    def forward(self, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
+        """Return the final hidden states, shape ``(rows, length, width)``.
+
+        Parameters
+        ----------
+        input_ids
+            Token ids, shape ``(rows, length)``.
+        position_ids
+            Position within the document, same shape, zero where a document begins; documents then do not see
+            each other. None: each row is one text.
+        """
+        mask = None if position_ids is None else document_mask(position_ids)
+        hidden: Tensor = self.model.model(
+            input_ids=input_ids, position_ids=position_ids, document_mask=mask, use_cache=False
+        ).last_hidden_state
+        return hidden
+
+    def loss_sum(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the summed loss of a micro-batch in nats, and the number of its targets.
+
+        ``labels`` in the batch replace ``input_ids`` as what is to be predicted, as in transformers.
+        """
+        hidden = self(batch["input_ids"], batch.get("position_ids"))
+        targets = shift_targets(batch.get("labels", batch["input_ids"])).flatten()
+        loss = cross_entropy_sum(hidden.flatten(0, 1), self.model.lm_head.weight, targets)
+        return loss, (targets != IGNORED).sum()
+
+    def training_step(self, batch: Batch, batch_index: int) -> None:
+        """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``."""
+        optimizer = self.optimizers()
+        labels = batch.get("labels", batch["input_ids"])
+        # At least one, so that a step without targets has a loss of zero and not of 0 / 0.
+        targets = (labels[..., 1:] != IGNORED).sum().clamp(min=1)
+        loss = torch.zeros((), device=self.device)
+        for index in range(labels.shape[0]):
+            self.before_micro_batch()
+            part, _ = self.loss_sum({name: ids[index] for name, ids in batch.items()})
+            part = part / targets
+            self.manual_backward(part)
+            loss += part.detach()
+        self.step_loss = loss
+        self.gradient_norm = torch.nn.utils.clip_grad_norm_(
+            self.parameters(), float("inf") if self.gradient_clip is None else self.gradient_clip
+        )
+        rate = self.learning_rate(self.trainer.global_step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the sums of the validation before."""
+        self._validation_sums = []
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Add a micro-batch of shape ``(rows, length)`` to the validation."""
+        self.before_micro_batch()
+        self._validation_sums.append(torch.stack(self.loss_sum(batch)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Work the validation loss out, waiting for the device once."""
+        loss, targets = torch.stack(self._validation_sums).cpu().double().sum(dim=0)
+        self.validation_loss = float(loss / targets.clamp(min=1))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build AdamW over the parameters, which are on their device by now."""
+        return build_optimizer(self.model, self.optimizer_config)

@@ -1,0 +1,106 @@
+"""From what was configured and what the data holds to the numbers of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prepcore.arguments import UsageError
+from trainer.config import FitConfig
+from trainer.schedule import Schedule, warmup_steps
+from trainer.tokens import TokenFolder
+
+
+@dataclass(frozen=True)
+class RunNumbers:
+    """Sizes and lengths that are known before anything is trained.
+
+    Attributes
+    ----------
+    length
+        Tokens in a row.
+    rows_per_step
+        Rows in an optimizer step.
+    total_steps
+        Optimizer steps of the whole run.
+    """
+
+    length: int
+    rows_per_step: int
+    total_steps: int
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens in an optimizer step."""
+        return self.rows_per_step * self.length
+
+
+def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
+    """Work out the numbers of a run.
+
+    Raises
+    ------
+    UsageError
+        When the data has no row, or a step is not a whole number of micro-batches.
+    """
+    length = config.data.sequence_length or folder.sequence_length
+    rows = folder.train.rows(length)
+    if rows == 0:
+        raise UsageError(
+            f"{folder.path} has {folder.train.tokens:,} tokens, not enough for one row of {length:,}",
+            "give a shorter --data.sequence-length, or more text",
+        )
+    if folder.validation is not None and folder.validation.rows(length) == 0:
+        raise UsageError(
+            f"{folder.path / 'validation'} has {folder.validation.tokens:,} tokens, not enough for one row of "
+            f"{length:,}",
+            "hold out more documents with `prepcore pack --validation`",
+        )
+    rows_per_step = _rows_per_step(config, length)
+    return RunNumbers(length, rows_per_step, _total_steps(config, rows, rows_per_step, length))
+
+
+def schedule_of(config: FitConfig, total_steps: int) -> Schedule:
+    """Make the learning rate's schedule of a run.
+
+    Raises
+    ------
+    UsageError
+        When the warm-up is not a number of steps or is longer than the run.
+    """
+    try:
+        warmup = warmup_steps(config.schedule.warmup, total_steps)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return Schedule(
+        name=config.schedule.name,
+        peak=config.optimizer.learning_rate,
+        warmup_steps=warmup,
+        total_steps=total_steps,
+        final_share=config.schedule.final_share,
+    )
+
+
+def _rows_per_step(config: FitConfig, length: int) -> int:
+    micro_tokens = config.batch.micro * length
+    tokens = config.batch.tokens or micro_tokens
+    if tokens % micro_tokens:
+        near = max(1, round(tokens / micro_tokens)) * micro_tokens
+        raise UsageError(
+            f"batch.tokens is {tokens:,}, not a multiple of a micro-batch: {config.batch.micro} rows of "
+            f"{length:,} tokens, {micro_tokens:,}",
+            f"the nearest is --batch.tokens {near}",
+        )
+    return tokens // length
+
+
+def _total_steps(config: FitConfig, rows: int, rows_per_step: int, length: int) -> int:
+    """Return the smallest of the limits that were set, or one pass over the data."""
+    wanted = config.trainer
+    limits = []
+    if wanted.max_steps is not None:
+        limits.append(wanted.max_steps)
+    if wanted.max_tokens is not None:
+        limits.append(-(-wanted.max_tokens // (rows_per_step * length)))
+    if wanted.max_epochs is not None or not limits:
+        limits.append(max(1, rows * (wanted.max_epochs or 1) // rows_per_step))
+    return min(limits)

@@ -1,0 +1,51 @@
+"""SIGINT and SIGTERM as a request that the run answers where it can save."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the run was asked to stop
+    """The run was asked to stop by a signal.
+
+    Parameters
+    ----------
+    number
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+class StopRequest:
+    """Remembers a signal until the run comes to a place where no work is half done."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def check(self) -> None:
+        """Raise :class:`Stopped` if a signal has come."""
+        if self.number is not None:
+            raise Stopped(self.number)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch the signals; a second one acts at once, as if nobody listened."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def remember(number: int, frame: FrameType | None) -> None:
+            self.number = number
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+        for number in before:
+            signal.signal(number, remember)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
