@@ -70,7 +70,7 @@ class Showing:
 
 @dataclass(frozen=True)
 class ShortLines:
-    """rule short_lines: drop a document with too few lines, or with too few lines long enough."""
+    """rule short_lines: a document needs so many lines of some length."""
 
     min_lines: int = option(3, "fewest lines of a document", minimum=1)
     min_line_chars: int = option(3, "characters that so many of its lines need", minimum=0)
@@ -78,7 +78,7 @@ class ShortLines:
 
 @dataclass(frozen=True)
 class Repetition:
-    """rules repeated_paragraphs and repeated_chars: drop a document that repeats its paragraphs."""
+    """rule repetition: a document must not repeat its paragraphs."""
 
     max_repeated_paragraphs: float = option(
         0.3, "largest share of paragraphs that are repeats", metavar="SHARE", parse=parse_share

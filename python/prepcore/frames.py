@@ -1,8 +1,8 @@
 """Cleaning of Polars frames and Arrow streams.
 
 A frame goes to the engine as an Arrow stream and comes back a batch at a time, through an iterator that
-releases Python's lock while it waits. (A consumer that pulls an Arrow stream while it holds the lock hangs for
-ever as soon as anything upstream needs Python.)
+releases Python's lock while it waits. (A consumer that pulls an Arrow stream while it holds the lock hangs
+for ever as soon as anything upstream needs Python.)
 """
 
 from __future__ import annotations

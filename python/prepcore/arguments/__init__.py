@@ -19,12 +19,13 @@ Greeting(name='world', times=2)
 """
 
 from prepcore.arguments.errors import UsageError
-from prepcore.arguments.options import Option, option, options_of
+from prepcore.arguments.options import MISSING, Option, option, options_of
 from prepcore.arguments.parser import Parser
 from prepcore.arguments.program import Command, Program
 from prepcore.arguments.quantities import check_size, parse_list, parse_share, parse_size
 
 __all__ = [
+    "MISSING",
     "Command",
     "Option",
     "Parser",

@@ -9,6 +9,9 @@ from prepcore.arguments.options import Option
 _COLUMN = 36
 """Where the explanations start; a longer option puts its own on the next line."""
 
+_WIDTH = 100
+"""The length of a line: that of the examples, so that these are not broken."""
+
 COMMON = (
     ("--config FILE", "read options from YAML; repeatable, the later wins, the command line wins over all"),
     ("--print-config", "print the resolved options as YAML and stop"),
@@ -74,6 +77,8 @@ def _default(option: Option) -> str:
 
 def _line(left: str, right: str) -> str:
     """Lay out two columns; a left part that is too long has a line of its own."""
-    if len(left) + 4 > _COLUMN:
-        return f"  {left}\n{'':{_COLUMN}}{right}"
-    return f"  {left:<{_COLUMN - 2}}{right}"
+    import textwrap
+
+    indent = " " * _COLUMN
+    first = f"  {left}\n{indent}" if len(left) + 4 > _COLUMN else f"  {left:<{_COLUMN - 2}}"
+    return first + f"\n{indent}".join(textwrap.wrap(right, _WIDTH - _COLUMN))

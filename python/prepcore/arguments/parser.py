@@ -224,7 +224,9 @@ class Parser(Generic[Configuration]):
                 whole = {assignment.subkey: value} if assignment.subkey else value
                 namespace = converter.parse_object({option.key: whole}, defaults=False)
         except (jsonargparse.ArgumentError, ValueError) as error:
-            raise UsageError(f"{assignment.place}: {_shown(value)} is not {option.wanted()}") from error
+            raise UsageError(
+                f"{assignment.place}: {_shown(assignment.value)} is not {option.wanted()}"
+            ) from error
         return namespace[option.key]
 
     def _check_switches(self, values: Mapping[str, Any], places: Mapping[str, str]) -> None:

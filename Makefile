@@ -1,0 +1,75 @@
+# From an empty machine to a trained Llama: `make demo`, then `make test`. `make help` lists the rest.
+# Everything lies in this folder: .venv (Python), target (Rust), build (wheels), demo (what the demo makes).
+
+PYTHON ?= python3
+CARGO ?= cargo
+BIN := .venv/bin
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+# One interpreter for every build of the extension: another would compile the bindings again.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo demo-data test lint soak wheel clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
+	    printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+build: .venv/.extension ## make .venv with the data half (no torch) and compile the engine into it
+
+demo: .venv/.extension .venv/.dev ## raw text to a small trained Llama, in about five minutes
+	examples/quickstart.sh
+
+demo-data: .venv/.extension ## the demo up to the training rows: needs no torch
+	examples/quickstart.sh --data-only
+
+test: .venv/.extension .venv/.dev ## the Rust and the Python tests
+	$(CARGO) test --workspace --release --locked --quiet
+	$(BIN)/python -m pytest -m "not soak"
+
+lint: .venv/.dev ## formatting, lints and types
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --release --locked --quiet -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+soak: .venv/.extension .venv/.dev ## the long proofs
+	$(BIN)/python -m pytest -m soak
+
+wheel: .venv/.extension ## build the wheel into build/wheels
+	$(BIN)/maturin build --release --locked --out build/wheels
+
+clean: ## remove what was built and what the demo made; .venv stays
+	rm -rf target build demo
+
+# Stamps: each stands for what it names being done, and is as new as that.
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer \
+	is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)"; \
+	echo "hint: make PYTHON=python3.12"; exit 1; } >&2
+	@command -v $(CARGO) >/dev/null || { echo "error: the Rust toolchain is needed, and '$(CARGO)' is not found"; \
+	echo "hint: see https://rustup.rs"; exit 1; } >&2
+	@echo "The first time this downloads and builds, all of it inside this folder:"
+	@echo "  for the engine: 65 MB of Python packages (260 MB installed), 25 MB of Rust crates; some minutes of compiling"
+	@echo "  for training and tests, unless only 'make demo-data' is asked for: PyTorch and its friends; on Linux with"
+	@echo "  the CUDA libraries that its wheels bring 3.1 GB (5.9 GB installed), elsewhere a tenth of that"
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.data: requirements/data.lock | .venv/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.dev: requirements/dev.lock .venv/.data
+	@echo "Installing PyTorch and what training and tests need: some minutes"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.extension: .venv/.data $(RUST_SOURCES) pyproject.toml
+	@echo "Compiling the engine: about four minutes on two cores the first time"
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
