@@ -1,0 +1,226 @@
+//! What was done: the manifest of a cleaned folder, and the sums that must add up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::source::{Documents, SourceFile};
+use crate::{Error, Result};
+
+/// The `format` of a cleaned folder's manifest.
+pub const CLEANED_FORMAT: &str = "prepcore.cleaned";
+/// The name of the manifest in every folder that this crate writes.
+pub const MANIFEST: &str = "manifest.json";
+/// The name of the file for what may differ between runs.
+pub const RUN: &str = "run.json";
+
+/// Name and version of this program, as manifests state it.
+#[must_use]
+pub fn program() -> String {
+    format!("prepcore {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// A file of the input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRecord {
+    /// Relative to the folder that the user named, else the file's name.
+    pub path: String,
+    /// What it holds.
+    pub kind: String,
+    /// Bytes.
+    pub size: u64,
+    /// XXH3-128 of its size and of blocks spread over it.
+    pub fingerprint: String,
+    /// Rows read from it, readable or not.
+    pub rows: u64,
+}
+
+impl InputRecord {
+    /// Describes a file of which so many rows were read.
+    pub(crate) fn new(file: &SourceFile, rows: u64) -> Result<Self> {
+        Ok(Self {
+            path: file.name.clone(),
+            kind: file.kind.name().to_owned(),
+            size: file.size,
+            fingerprint: crate::source::fingerprint(&file.path, file.size)?,
+            rows,
+        })
+    }
+}
+
+/// A file of the output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Relative to the output folder.
+    pub path: String,
+    /// Rows, or records.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// `xxh3-128:` and the XXH3-128 of its bytes.
+    pub checksum: String,
+}
+
+/// A part: whole segments of the input, committed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// The kept documents.
+    #[serde(flatten)]
+    pub kept: FileRecord,
+    /// The keys of the documents that came first.
+    pub keys: FileRecord,
+    /// The dropped documents.
+    pub dropped: FileRecord,
+    /// What became of the part's rows.
+    pub counts: Counts,
+}
+
+/// What became of rows. [`Counts::check`] holds the sums to their promise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows read, readable or not.
+    pub documents: u64,
+    /// Documents kept.
+    pub kept: u64,
+    /// Documents dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Rows that could not be read.
+    pub unreadable: u64,
+    /// UTF-8 bytes of the text that was read.
+    pub text_bytes: u64,
+    /// UTF-8 bytes of the text that was kept.
+    pub kept_text_bytes: u64,
+}
+
+impl Counts {
+    /// Counts of nothing, every reason named.
+    pub(crate) fn of_reasons<'a>(reasons: impl Iterator<Item = &'a str>) -> Self {
+        Self { dropped: reasons.map(|reason| (reason.to_owned(), 0)).collect(), ..Self::default() }
+    }
+
+    /// Adds another's counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.documents += other.documents;
+        self.kept += other.kept;
+        self.unreadable += other.unreadable;
+        self.text_bytes += other.text_bytes;
+        self.kept_text_bytes += other.kept_text_bytes;
+        for (reason, count) in &other.dropped {
+            *self.dropped.entry(reason.clone()).or_default() += count;
+        }
+    }
+
+    /// Documents dropped for any reason.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    /// The share of rows that could not be read.
+    #[must_use]
+    pub fn unreadable_share(&self) -> f64 {
+        if self.documents == 0 { 0.0 } else { self.unreadable as f64 / self.documents as f64 }
+    }
+
+    /// Checks that documents read = kept + dropped + unreadable.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with the numbers when they differ.
+    pub fn check(&self) -> Result<()> {
+        let (dropped, unreadable) = (self.dropped_total(), self.unreadable);
+        if self.documents == self.kept + dropped + unreadable {
+            return Ok(());
+        }
+        Err(Error::Internal(format!(
+            "{} documents read, but {} kept + {dropped} dropped + {unreadable} unreadable",
+            self.documents, self.kept
+        )))
+    }
+}
+
+/// The manifest of a cleaned folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cleaned {
+    /// [`CLEANED_FORMAT`].
+    pub format: String,
+    /// 1.
+    pub format_version: u32,
+    /// The program that wrote the folder.
+    pub program: String,
+    /// The settings that change the output.
+    pub configuration: Value,
+    /// The hash behind the keys.
+    pub hash: HashRecord,
+    /// The input, by file number.
+    pub inputs: Vec<InputRecord>,
+    /// What became of all rows.
+    pub counts: Counts,
+    /// The parts, in order.
+    pub parts: Vec<PartRecord>,
+}
+
+/// The hash behind the keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashRecord {
+    /// Its name.
+    pub algorithm: String,
+    /// Its seed.
+    pub seed: u64,
+}
+
+impl Cleaned {
+    /// Reads the manifest of a cleaned folder; `None` where there is none or it is another program's.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it is one of ours but cannot be read.
+    pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(MANIFEST);
+        let Ok(text) = fs::read(&path) else { return Ok(None) };
+        let Ok(value) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+        if value.get("format").and_then(Value::as_str) != Some(CLEANED_FORMAT) {
+            return Ok(None);
+        }
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|error| Error::input(&path, format!("not a manifest of this version: {error}")))
+    }
+}
+
+/// The parts of a cleaned folder as an input; `None` where the folder is not one.
+pub(crate) fn parts_of_folder(folder: &Path) -> Result<Option<Vec<String>>> {
+    let manifest = Cleaned::of_folder(folder)?;
+    Ok(manifest.map(|manifest| manifest.parts.into_iter().map(|part| part.kept.path).collect()))
+}
+
+/// Rows read by file.
+#[derive(Debug, Default)]
+pub(crate) struct RowsBySource(Vec<u64>);
+
+impl RowsBySource {
+    pub(crate) fn count(&mut self, documents: &Documents) {
+        let unreadable = documents.unreadable.iter().map(|row| &row.address);
+        for address in documents.addresses.iter().chain(unreadable) {
+            self.add(address.source as usize, 1);
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for (source, rows) in other.0.iter().enumerate() {
+            self.add(source, *rows);
+        }
+    }
+
+    fn add(&mut self, source: usize, rows: u64) {
+        if self.0.len() <= source {
+            self.0.resize(source + 1, 0);
+        }
+        self.0[source] += rows;
+    }
+
+    pub(crate) fn of(&self, source: usize) -> u64 {
+        self.0.get(source).copied().unwrap_or(0)
+    }
+}

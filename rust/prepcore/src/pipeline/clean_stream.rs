@@ -1,0 +1,177 @@
+//! `clean` from one Arrow stream to another: nothing is written to disk.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_select::filter::filter_record_batch;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::judge::{Decide, Decided, Judge, Judged};
+use super::pool::{self, Event, Reservation, Road, Step, Width};
+use super::{Progress, clean};
+use crate::config::{Clean, resolve_threads};
+use crate::manifest::Counts;
+use crate::source::{Plan, StreamInput, Unit, Units};
+use crate::{Error, Result};
+
+/// Batches between the engine and whoever pulls them.
+const QUEUE: usize = 2;
+
+/// The kept documents of a stream, pulled batch by batch. Dropping it stops the engine.
+pub struct CleanedStream {
+    schema: SchemaRef,
+    batches: Option<Receiver<RecordBatch>>,
+    engine: Option<JoinHandle<Result<Counts>>>,
+    outcome: Outcome,
+}
+
+/// The counts of a stream once it is exhausted; shared with whoever asks after it was handed on.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome(Arc<Mutex<Option<Counts>>>);
+
+impl Outcome {
+    /// The counts; `None` until the stream is exhausted.
+    #[must_use]
+    pub fn counts(&self) -> Option<Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Starts cleaning a stream.
+///
+/// # Errors
+/// [`Error::Config`] for settings out of range, or a stream without the text column. Errors of the stream itself
+/// come from the iterator.
+pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<CleanedStream> {
+    configuration.validate()?;
+    let plan = Plan::stream(input, clean::options(configuration))?;
+    let judge = Judge::new(configuration, &plan)?;
+    let schema = Arc::clone(&plan.schema);
+    let (sender, receiver) = bounded(QUEUE);
+    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
+    let decide = Decide::new(configuration);
+    let engine = thread::spawn(move || {
+        let road = StreamRoad { plan, judge, sender };
+        let counts = Counts::of_reasons(road.judge.reasons());
+        // Nobody watches: the consumer stops the engine by dropping its end of the queue.
+        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), &mut |_| Ok(()))?;
+        counts.check()?;
+        Ok(counts)
+    });
+    Ok(CleanedStream { schema, batches: Some(receiver), engine: Some(engine), outcome: Outcome::default() })
+}
+
+impl CleanedStream {
+    /// Where the counts will be.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+
+    /// Pulls the next batch; `None` once all were pulled.
+    ///
+    /// # Errors
+    /// Whatever stopped the engine.
+    pub fn pull(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(batch) = self.batches.as_ref().and_then(|batches| batches.recv().ok()) {
+            return Ok(Some(batch));
+        }
+        self.batches = None;
+        let Some(engine) = self.engine.take() else { return Ok(None) };
+        let counts = engine.join().unwrap_or_else(|_| Err(Error::Internal("the engine panicked".into())))?;
+        *self.outcome.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
+        Ok(None)
+    }
+}
+
+impl Iterator for CleanedStream {
+    type Item = std::result::Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pull().map_err(|error| ArrowError::ExternalError(Box::new(error))).transpose()
+    }
+}
+
+impl RecordBatchReader for CleanedStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Drop for CleanedStream {
+    fn drop(&mut self) {
+        self.batches = None;
+        if let Some(engine) = self.engine.take() {
+            // An error after the consumer has left has no one to hear it.
+            let _ = engine.join();
+        }
+    }
+}
+
+struct StreamRoad {
+    plan: Plan,
+    judge: Judge,
+    sender: Sender<RecordBatch>,
+}
+
+impl Road for StreamRoad {
+    type Unit = Unit;
+    type Mapped = Judged;
+    type Job = (Decided, Reservation);
+    type Done = (RecordBatch, Counts, Reservation);
+    type Order = Decide;
+    type Writer = Counts;
+
+    fn segments(&self) -> usize {
+        self.plan.segments.len()
+    }
+
+    fn open(&self, segment: usize) -> Result<Units<'_>> {
+        self.plan.open(segment)
+    }
+
+    fn weight(&self, unit: &Unit) -> u64 {
+        unit.weight
+    }
+
+    fn map(&self, unit: Unit) -> Result<Judged> {
+        self.judge.judge(self.plan.documents(unit)?)
+    }
+
+    fn order(&self, decide: &mut Decide, event: Event<Judged>) -> Result<Step<Self::Job>> {
+        let mut step = Step::default();
+        if let Event::Unit(judged, held) = event {
+            step.jobs.push((decide.decide(judged), held));
+            step.stop = decide.is_full();
+        }
+        Ok(step)
+    }
+
+    fn finish(&self, (decided, held): Self::Job) -> Result<Self::Done> {
+        let batch = filter_record_batch(&decided.documents.batch, &decided.keep())
+            .and_then(|batch| compact(&batch))
+            .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))?;
+        Ok((batch, decided.counts(self.judge.reasons()), held))
+    }
+
+    fn write(&self, counts: &mut Counts, (batch, more, _held): Self::Done) -> Result<()> {
+        counts.add(&more);
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.sender.send(batch).map_err(|_| Error::Cancelled)
+    }
+}
+
+/// Copies what the views of a batch show: a few rows would hold on to the buffers of all.
+fn compact(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+        DataType::BinaryView => Arc::new(column.as_binary_view().gc()) as ArrayRef,
+        _ => Arc::clone(column),
+    });
+    RecordBatch::try_new(batch.schema(), columns.collect())
+}

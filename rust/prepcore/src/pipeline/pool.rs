@@ -1,0 +1,520 @@
+//! One pool of equal threads, and the two places where order rules.
+//!
+//! ```text
+//! segments ─► read ─► map ─► [ order ] ─► finish ─► [ write ]
+//!             any     any     one, in      any       one, in
+//!             thread  thread  input order  thread    that order
+//! ```
+//!
+//! Every thread takes the most downstream task there is, so that memory drains before it fills. What lies between
+//! the tasks is bounded by bytes that are reserved before a unit is read: when the budget is spent, only the unit
+//! that everything waits for is read. Which thread does what never shows in the result.
+
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::{Progress, Watcher};
+use crate::source::UNIT_BYTES;
+use crate::{Error, Result};
+
+/// How often the calling thread looks at signals and reports progress.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// Reserved for a unit before it is read: its text, and the columns beside it.
+const EXPECTED_UNIT: u64 = 2 * UNIT_BYTES;
+/// Units in flight for each thread, where the memory allows.
+const UNITS_PER_THREAD: u64 = 3;
+/// The share of the memory budget that units in flight may take, as a divisor.
+const FLIGHT_SHARE: u64 = 4;
+
+/// The tasks of one verb.
+pub(crate) trait Road: Sync {
+    /// What reading gives.
+    type Unit: Send;
+    /// What mapping gives.
+    type Mapped: Send;
+    /// What the ordered stage hands on.
+    type Job: Send;
+    /// What is written.
+    type Done: Send;
+    /// What the ordered stage remembers.
+    type Order: Send;
+    /// What the writing stage remembers.
+    type Writer: Send;
+
+    /// The number of segments.
+    fn segments(&self) -> usize;
+    /// Opens a segment: its units, one after the other.
+    fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
+    /// The bytes that a unit holds, and what is made of it.
+    fn weight(&self, unit: &Self::Unit) -> u64;
+    /// Works on one unit alone.
+    fn map(&self, unit: Self::Unit) -> Result<Self::Mapped>;
+    /// Takes the next event in input order.
+    fn order(&self, order: &mut Self::Order, event: Event<Self::Mapped>) -> Result<Step<Self::Job>>;
+    /// Works on one job alone.
+    fn finish(&self, job: Self::Job) -> Result<Self::Done>;
+    /// Takes the next finished job in order.
+    fn write(&self, writer: &mut Self::Writer, done: Self::Done) -> Result<()>;
+}
+
+/// What the ordered stage sees, in input order.
+pub(crate) enum Event<Mapped> {
+    /// A unit, and the bytes it holds until it is written.
+    Unit(Mapped, Reservation),
+    /// All units of a segment have come.
+    SegmentEnd(usize),
+    /// Nothing follows.
+    End,
+}
+
+/// What the ordered stage hands on.
+pub(crate) struct Step<Job> {
+    /// Jobs, in order.
+    pub(crate) jobs: Vec<Job>,
+    /// Enough was read: end here.
+    pub(crate) stop: bool,
+}
+
+impl<Job> Default for Step<Job> {
+    fn default() -> Self {
+        Self { jobs: Vec::new(), stop: false }
+    }
+}
+
+/// Bytes that are held; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    bytes: u64,
+    used: Arc<AtomicU64>,
+}
+
+impl Reservation {
+    fn new(used: &Arc<AtomicU64>, bytes: u64) -> Self {
+        used.fetch_add(bytes, Ordering::Relaxed);
+        Self { bytes, used: Arc::clone(used) }
+    }
+
+    fn correct(&mut self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Reservation {
+    // No wake-up is needed: it is dropped within a task, and every thread looks for work after its task.
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// How wide a run is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Width {
+    threads: usize,
+    flight: u64,
+}
+
+impl Width {
+    /// Threads and bytes in flight under a memory budget; fewer threads where they would not fit it.
+    pub(crate) fn new(threads: usize, memory: u64) -> Self {
+        let flight = (memory / FLIGHT_SHARE).max(EXPECTED_UNIT);
+        let threads = threads.min((flight / EXPECTED_UNIT) as usize).max(1);
+        Self { threads, flight: flight.min((UNITS_PER_THREAD * threads as u64 + 1) * EXPECTED_UNIT) }
+    }
+
+    /// The threads that run.
+    pub(crate) fn threads(self) -> usize {
+        self.threads
+    }
+}
+
+type Reader<'a, Unit> = Box<dyn Iterator<Item = Result<Unit>> + Send + 'a>;
+/// A unit's place: its segment, and its number within it.
+type Place = (usize, usize);
+
+struct Open<'a, Unit> {
+    /// Absent while a thread reads from it.
+    reader: Option<Reader<'a, Unit>>,
+    /// Units read so far.
+    units: usize,
+    exhausted: bool,
+}
+
+struct Board<'a, R: Road> {
+    next_segment: usize,
+    open: BTreeMap<usize, Open<'a, R::Unit>>,
+    mapped: BTreeMap<Place, (R::Mapped, Reservation)>,
+    head: Place,
+    order: Option<R::Order>,
+    /// The ordered stage was told that nothing follows.
+    ended: bool,
+    jobs: VecDeque<(u64, R::Job)>,
+    next_job: u64,
+    done: BTreeMap<u64, R::Done>,
+    next_write: u64,
+    writer: Option<R::Writer>,
+    failure: Option<Error>,
+    /// Threads that still run.
+    running: usize,
+}
+
+enum Task<'a, R: Road> {
+    Write(R::Writer, R::Done),
+    Order(R::Order, Event<R::Mapped>),
+    Finish(u64, R::Job),
+    Read(usize, Option<Reader<'a, R::Unit>>, Reservation),
+    Wait,
+    Leave,
+}
+
+struct Pool<'a, R: Road> {
+    road: &'a R,
+    board: Mutex<Board<'a, R>>,
+    work: Condvar,
+    used: Arc<AtomicU64>,
+    width: Width,
+}
+
+/// Runs a road to its end and returns what its writer remembers.
+///
+/// # Errors
+/// The first error of any task or of the watcher; a panic of a task becomes [`Error::Internal`].
+pub(crate) fn run<R: Road>(
+    road: &R,
+    width: Width,
+    order: R::Order,
+    writer: R::Writer,
+    progress: &Progress,
+    watcher: Watcher<'_>,
+) -> Result<(R::Order, R::Writer)> {
+    let board = Board {
+        next_segment: 0,
+        open: BTreeMap::new(),
+        mapped: BTreeMap::new(),
+        head: (0, 0),
+        order: Some(order),
+        ended: false,
+        jobs: VecDeque::new(),
+        next_job: 0,
+        done: BTreeMap::new(),
+        next_write: 0,
+        writer: Some(writer),
+        failure: None,
+        running: width.threads,
+    };
+    let used = Arc::new(AtomicU64::new(0));
+    let pool = Pool { road, board: Mutex::new(board), work: Condvar::new(), used, width };
+    thread::scope(|scope| {
+        for _ in 0..width.threads {
+            scope.spawn(|| pool.work());
+        }
+        pool.watch(progress, watcher);
+    });
+    let board = pool.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match (board.failure, board.order, board.writer) {
+        (Some(failure), ..) => Err(failure),
+        (None, Some(order), Some(writer)) => Ok((order, writer)),
+        _ => Err(Error::Internal("a run ended without its stages".into())),
+    }
+}
+
+impl<'a, R: Road> Pool<'a, R> {
+    fn board(&self) -> MutexGuard<'_, Board<'a, R>> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs on the calling thread: signals and progress.
+    fn watch(&self, progress: &Progress, watcher: Watcher<'_>) {
+        let mut board = self.board();
+        while board.running > 0 {
+            let (held, waited) =
+                self.work.wait_timeout(board, WATCH_EVERY).unwrap_or_else(PoisonError::into_inner);
+            board = held;
+            if waited.timed_out() {
+                drop(board);
+                let outcome = watcher(progress);
+                board = self.board();
+                if let Err(error) = outcome {
+                    board.failure.get_or_insert(error);
+                    self.work.notify_all();
+                }
+            }
+        }
+    }
+
+    fn work(&self) {
+        let mut board = self.board();
+        loop {
+            match self.choose(&mut board) {
+                Task::Leave => break,
+                Task::Wait => board = self.work.wait(board).unwrap_or_else(PoisonError::into_inner),
+                task => {
+                    drop(board);
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.perform(task)))
+                        .unwrap_or_else(|panic| Err(Error::Internal(describe(&*panic))));
+                    board = self.board();
+                    if let Err(error) = outcome {
+                        board.failure.get_or_insert(error);
+                    }
+                    self.work.notify_all();
+                }
+            }
+        }
+        board.running -= 1;
+        self.work.notify_all();
+    }
+
+    /// The most downstream task there is.
+    fn choose(&self, board: &mut Board<'a, R>) -> Task<'a, R> {
+        if board.failure.is_some() {
+            return Task::Leave;
+        }
+        if board.done.contains_key(&board.next_write)
+            && let Some(writer) = board.writer.take()
+            && let Some(done) = board.done.remove(&board.next_write)
+        {
+            return Task::Write(writer, done);
+        }
+        if board.order.is_some()
+            && !board.ended
+            && let Some(event) = self.next_event(board)
+            && let Some(order) = board.order.take()
+        {
+            return Task::Order(order, event);
+        }
+        if let Some((number, job)) = board.jobs.pop_front() {
+            return Task::Finish(number, job);
+        }
+        if board.ended {
+            let idle = board.order.is_some() && board.writer.is_some() && board.next_write == board.next_job;
+            return if idle { Task::Leave } else { Task::Wait };
+        }
+        self.choose_read(board)
+    }
+
+    fn next_event(&self, board: &mut Board<'a, R>) -> Option<Event<R::Mapped>> {
+        let (segment, unit) = board.head;
+        if let Some((mapped, reservation)) = board.mapped.remove(&board.head) {
+            board.head.1 += 1;
+            return Some(Event::Unit(mapped, reservation));
+        }
+        if segment == self.road.segments() {
+            board.ended = true;
+            return Some(Event::End);
+        }
+        let open = board.open.get(&segment)?;
+        if open.exhausted && open.units == unit {
+            board.open.remove(&segment);
+            board.head = (segment + 1, 0);
+            return Some(Event::SegmentEnd(segment));
+        }
+        None
+    }
+
+    fn choose_read(&self, board: &mut Board<'a, R>) -> Task<'a, R> {
+        let segments = self.road.segments();
+        let free = self.used.load(Ordering::Relaxed) + EXPECTED_UNIT <= self.width.flight;
+        let idle = board.open.iter().find(|(_, open)| open.reader.is_some() && !open.exhausted);
+        let open_more = board.next_segment < segments && board.open.len() <= self.width.threads;
+        let segment = match idle {
+            Some((segment, _)) => *segment,
+            None if open_more => board.next_segment,
+            None => return Task::Wait,
+        };
+        // What everything waits for is read whatever the budget says.
+        let awaited = segment == board.head.0
+            && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
+        if !free && !awaited {
+            return Task::Wait;
+        }
+        let reservation = Reservation::new(&self.used, EXPECTED_UNIT);
+        if segment == board.next_segment {
+            board.next_segment += 1;
+            board.open.insert(segment, Open { reader: None, units: 0, exhausted: false });
+            return Task::Read(segment, None, reservation);
+        }
+        let reader = board.open.get_mut(&segment).and_then(|open| open.reader.take());
+        Task::Read(segment, reader, reservation)
+    }
+
+    fn perform(&self, task: Task<'a, R>) -> Result<()> {
+        match task {
+            Task::Write(mut writer, done) => {
+                let outcome = self.road.write(&mut writer, done);
+                let mut board = self.board();
+                board.writer = Some(writer);
+                board.next_write += 1;
+                outcome
+            }
+            Task::Order(mut order, event) => {
+                let step = self.road.order(&mut order, event)?;
+                let mut board = self.board();
+                board.order = Some(order);
+                for job in step.jobs {
+                    let number = board.next_job;
+                    board.next_job += 1;
+                    board.jobs.push_back((number, job));
+                }
+                if step.stop {
+                    // Nothing more is read; what was read beyond the end is dropped.
+                    board.next_segment = self.road.segments();
+                    board.head = (self.road.segments(), 0);
+                    board.open.clear();
+                    board.mapped.clear();
+                }
+                Ok(())
+            }
+            Task::Finish(number, job) => {
+                let done = self.road.finish(job)?;
+                self.board().done.insert(number, done);
+                Ok(())
+            }
+            Task::Read(segment, reader, reservation) => self.read(segment, reader, reservation),
+            Task::Wait | Task::Leave => Ok(()),
+        }
+    }
+
+    fn read(&self, segment: usize, reader: Option<Reader<'a, R::Unit>>, mut held: Reservation) -> Result<()> {
+        let mut reader = match reader {
+            Some(reader) => reader,
+            None => self.road.open(segment)?,
+        };
+        let next = reader.next().transpose()?;
+        let mut board = self.board();
+        // A run that stopped early has closed its segments.
+        let Some(open) = board.open.get_mut(&segment) else { return Ok(()) };
+        let Some(unit) = next else {
+            open.exhausted = true;
+            return Ok(());
+        };
+        held.correct(self.road.weight(&unit));
+        let place = (segment, open.units);
+        open.units += 1;
+        open.reader = Some(reader);
+        self.work.notify_all();
+        drop(board);
+        let mapped = self.road.map(unit)?;
+        let mut board = self.board();
+        if board.open.contains_key(&segment) {
+            board.mapped.insert(place, (mapped, held));
+        }
+        Ok(())
+    }
+}
+
+fn describe(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a worker panicked: {}", message.unwrap_or_else(|| "no message".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Segments of numbers: doubled in parallel, numbered in order, written in order.
+    struct Numbers {
+        segments: Vec<Vec<u64>>,
+        stop_after: usize,
+        panic_at: Option<u64>,
+    }
+
+    impl Road for Numbers {
+        type Unit = u64;
+        type Mapped = u64;
+        type Job = (u64, Reservation);
+        type Done = (u64, Reservation);
+        type Order = Vec<String>;
+        type Writer = Vec<u64>;
+
+        fn segments(&self) -> usize {
+            self.segments.len()
+        }
+        fn open(&self, segment: usize) -> Result<Reader<'_, u64>> {
+            Ok(Box::new(self.segments[segment].iter().copied().map(Ok)))
+        }
+        fn weight(&self, _: &u64) -> u64 {
+            EXPECTED_UNIT
+        }
+        fn map(&self, unit: u64) -> Result<u64> {
+            assert_ne!(Some(unit), self.panic_at, "asked to");
+            Ok(unit * 2)
+        }
+        fn order(&self, order: &mut Vec<String>, event: Event<u64>) -> Result<Step<Self::Job>> {
+            let mut step = Step::default();
+            order.push(match event {
+                Event::Unit(number, held) => {
+                    step.jobs.push((number, held));
+                    number.to_string()
+                }
+                Event::SegmentEnd(segment) => format!("/{segment}"),
+                Event::End => "end".into(),
+            });
+            step.stop = order.len() == self.stop_after;
+            Ok(step)
+        }
+        fn finish(&self, job: Self::Job) -> Result<Self::Done> {
+            Ok((job.0 + 1, job.1))
+        }
+        fn write(&self, writer: &mut Vec<u64>, done: Self::Done) -> Result<()> {
+            writer.push(done.0);
+            Ok(())
+        }
+    }
+
+    fn run_numbers(numbers: &Numbers, threads: usize, memory: u64) -> Result<(Vec<String>, Vec<u64>)> {
+        let width = Width { threads, flight: memory };
+        run(numbers, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| Ok(()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn order_is_the_input_order(
+            segments in prop::collection::vec(prop::collection::vec(0_u64..1000, 0..6), 0..12),
+            threads in 1_usize..8,
+            units in 0_u64..6,
+        ) {
+            let numbers = Numbers { segments, stop_after: usize::MAX, panic_at: None };
+            let (events, written) = run_numbers(&numbers, threads, units * EXPECTED_UNIT).unwrap();
+            let flat: Vec<u64> = numbers.segments.iter().flatten().map(|number| number * 2 + 1).collect();
+            prop_assert_eq!(written, flat);
+            let mut wanted = Vec::new();
+            for (segment, units) in numbers.segments.iter().enumerate() {
+                wanted.extend(units.iter().map(|number| (number * 2).to_string()));
+                wanted.push(format!("/{segment}"));
+            }
+            wanted.push("end".into());
+            prop_assert_eq!(events, wanted);
+        }
+    }
+
+    #[test]
+    fn a_run_can_end_early() {
+        let numbers = Numbers { segments: vec![(0..100).collect(); 4], stop_after: 7, panic_at: None };
+        for threads in [1, 4] {
+            let (events, written) = run_numbers(&numbers, threads, u64::MAX).unwrap();
+            assert_eq!((events.len(), written.len()), (8, 7));
+        }
+    }
+
+    #[test]
+    fn a_panic_and_a_watcher_stop_the_run() {
+        let numbers = Numbers { segments: vec![(0..100).collect(); 4], stop_after: 0, panic_at: Some(50) };
+        let error = run_numbers(&numbers, 3, u64::MAX).unwrap_err();
+        assert!(error.to_string().contains("asked to"), "{error}");
+        let endless = Numbers { segments: vec![vec![1; 10_000_000]], stop_after: 0, panic_at: None };
+        let width = Width::new(2, 1 << 30);
+        let stopped =
+            run(&endless, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| Err(Error::Cancelled));
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+    }
+}

@@ -1,0 +1,28 @@
+//! How a caller follows a run and stops it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Result;
+
+/// Counters of a run, read while it goes on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Documents read.
+    pub documents: AtomicU64,
+    /// Documents kept.
+    pub kept: AtomicU64,
+    /// Rows that could not be read.
+    pub unreadable: AtomicU64,
+    /// Bytes of text read.
+    pub bytes: AtomicU64,
+}
+
+impl Progress {
+    /// Adds to a counter.
+    pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+}
+
+/// Called about ten times a second from the thread that started the run. An error stops the run.
+pub type Watcher<'a> = &'a mut dyn FnMut(&Progress) -> Result<()>;

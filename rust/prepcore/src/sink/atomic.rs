@@ -1,0 +1,167 @@
+//! Files that are whole or absent: a temporary name, a flush to disk, a rename.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{Error, Result};
+
+/// A file being written under a temporary name. Dropped without [`AtomicFile::commit`], it is removed.
+pub(crate) struct AtomicFile {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+    hash: Box<Xxh3>,
+    bytes: u64,
+}
+
+/// What a committed file holds.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) bytes: u64,
+    pub(crate) checksum: String,
+}
+
+impl AtomicFile {
+    /// Starts a file in a folder that exists.
+    pub(crate) fn create(target: PathBuf) -> Result<Self> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = target.with_file_name(format!(".{name}.tmp"));
+        let file = File::create(&temporary).map_err(|source| Error::io(&temporary, "create", source))?;
+        Ok(Self { target, temporary, file: Some(file), hash: Box::new(Xxh3::new()), bytes: 0 })
+    }
+
+    /// Where the file will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.target
+    }
+
+    /// Appends bytes.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|source| Error::io(&self.target, "write", source))
+    }
+
+    /// Flushes the file to disk and gives it its name.
+    pub(crate) fn commit(mut self) -> Result<Written> {
+        if let Some(file) = self.file.take() {
+            file.sync_all().map_err(|source| Error::io(&self.target, "flush", source))?;
+        }
+        fs::rename(&self.temporary, &self.target).map_err(|source| Error::io(&self.target, "rename", source))?;
+        let folder = self.target.parent().unwrap_or(Path::new("."));
+        // The name is on disk only once its folder is.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| Error::io(folder, "flush", source))?;
+        let checksum = format!("xxh3-128:{:032x}", self.hash.digest128());
+        Ok(Written { bytes: self.bytes, checksum })
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Err(io::Error::other("the file is closed")) };
+        let written = file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        // After a commit nothing is left under this name; an error here has no one to hear it.
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Writes a value as indented JSON, whole or not at all.
+pub(crate) fn write_json(target: PathBuf, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::Internal(format!("cannot write {}: {error}", target.display())))?;
+    text.push(b'\n');
+    let mut file = AtomicFile::create(target)?;
+    file.append(&text)?;
+    file.commit().map(|_| ())
+}
+
+/// Checks that an output folder is missing or empty, apart from the inputs and writable, and makes it.
+///
+/// # Errors
+/// [`Error::Input`] says which of these does not hold.
+pub(crate) fn prepare_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
+    check_folder(out, inputs)?;
+    fs::create_dir_all(out).map_err(|error| Error::input(out, format!("cannot be made: {error}")))?;
+    let probe = AtomicFile::create(out.join("probe"));
+    probe.map(|_| ()).map_err(|error| Error::input(out, format!("is not writable: {error}")))
+}
+
+/// The checks of [`prepare_folder`] that write nothing.
+pub(crate) fn check_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
+    match fs::read_dir(out) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(Error::input(out, "the output folder is not empty")
+                    .hint("name a new folder; this version does not continue a run"));
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::input(out, format!("cannot be used as the output folder: {error}"))),
+    }
+    let out = absolute(out);
+    for input in inputs.iter().filter(|input| input.is_dir()) {
+        if out.starts_with(absolute(input)) {
+            return Err(Error::input(&out, format!("the output lies inside the input {}", input.display())));
+        }
+    }
+    Ok(())
+}
+
+/// A path without links, of which the last names may not exist yet.
+fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let existing = path.ancestors().find_map(|ancestor| {
+        let real = ancestor.canonicalize().ok()?;
+        Some(real.join(path.strip_prefix(ancestor).ok()?))
+    });
+    existing.unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_or_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("part");
+        let mut file = AtomicFile::create(target.clone()).unwrap();
+        file.append(b"half").unwrap();
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut file = AtomicFile::create(target.clone()).unwrap();
+        file.append(b"who").unwrap();
+        file.append(b"le").unwrap();
+        let written = file.commit().unwrap();
+        assert_eq!(fs::read(target).unwrap(), b"whole");
+        let checksum = format!("xxh3-128:{:032x}", xxhash_rust::xxh3::xxh3_128(b"whole"));
+        assert_eq!(written, Written { bytes: 5, checksum });
+    }
+
+    #[test]
+    fn a_used_folder_and_one_inside_the_input_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = [folder.path().to_path_buf()];
+        let error = check_folder(&folder.path().join("new/out"), &input).unwrap_err();
+        assert!(error.to_string().contains("lies inside the input"), "{error}");
+        fs::write(folder.path().join("file"), "x").unwrap();
+        let error = check_folder(folder.path(), &[]).unwrap_err();
+        assert!(error.to_string().contains("is not empty"), "{error}");
+    }
+}

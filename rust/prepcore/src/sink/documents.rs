@@ -1,0 +1,135 @@
+//! The kept documents, in whichever format was asked for.
+
+use std::path::Path;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
+
+use super::{AtomicFile, Chunks, JsonlSink, ParquetFile, ParquetSink, TextCompression, Written};
+use crate::config::{Clean, OutputFormat};
+use crate::source::{Documents, Kind, Plan};
+use crate::{Error, Result};
+
+/// Encodes documents.
+pub(crate) enum DocumentSink {
+    Parquet(ParquetSink),
+    /// Lines of JSONL; `verbatim` copies those of the input.
+    Jsonl { sink: JsonlSink, verbatim: bool },
+}
+
+/// Encoded documents.
+pub(crate) enum Piece {
+    Parquet(Option<Chunks>),
+    Lines { bytes: Vec<u8>, rows: u64 },
+}
+
+/// A file of documents.
+pub(crate) enum DocumentFile {
+    Parquet(ParquetFile),
+    Lines { file: AtomicFile, rows: u64 },
+}
+
+/// What `--format auto` means for an input.
+pub(crate) fn resolve_format(format: OutputFormat, kind: Kind) -> OutputFormat {
+    match (format, kind) {
+        (OutputFormat::Auto, Kind::Jsonl) => OutputFormat::JsonlZstd,
+        (OutputFormat::Auto, _) => OutputFormat::Parquet,
+        (format, _) => format,
+    }
+}
+
+impl DocumentSink {
+    /// The sink that a configuration asks for.
+    pub(crate) fn new(configuration: &Clean, plan: &Plan) -> Result<Self> {
+        let level = configuration.compression_level;
+        let compression = match resolve_format(configuration.format, plan.kind) {
+            OutputFormat::Auto | OutputFormat::Parquet => {
+                let text = plan.schema.field(plan.text_index()).name().as_str();
+                let sink = ParquetSink::new(plan.decoded_schema(), &plan.schema, &[text], level)?;
+                return Ok(Self::Parquet(sink));
+            }
+            OutputFormat::Jsonl => TextCompression::None,
+            OutputFormat::JsonlGzip => TextCompression::Gzip,
+            OutputFormat::JsonlZstd => TextCompression::Zstd(level),
+        };
+        Ok(Self::Jsonl { sink: JsonlSink { compression }, verbatim: plan.kind == Kind::Jsonl })
+    }
+
+    /// The file name's ending.
+    pub(crate) fn suffix(&self) -> &'static str {
+        match self {
+            Self::Parquet(_) => "parquet",
+            Self::Jsonl { sink, .. } => sink.suffix(),
+        }
+    }
+
+    /// Encodes the documents that `keep` marks, unit by unit.
+    pub(crate) fn encode(&self, units: &[(&Documents, BooleanArray)]) -> Result<Piece> {
+        match self {
+            Self::Parquet(sink) => Ok(Piece::Parquet(sink.encode(&filtered(units)?)?)),
+            Self::Jsonl { sink, verbatim } => {
+                let rows = units.iter().map(|(_, keep)| keep.true_count() as u64).sum();
+                let mut lines = Vec::new();
+                if *verbatim {
+                    copy_lines(&mut lines, units);
+                } else {
+                    for batch in filtered(units)? {
+                        JsonlSink::lines(&mut lines, &batch)?;
+                    }
+                }
+                Ok(Piece::Lines { bytes: sink.encode(lines)?, rows })
+            }
+        }
+    }
+
+    /// Starts a file.
+    pub(crate) fn start(&self, target: &Path) -> Result<DocumentFile> {
+        let file = AtomicFile::create(target.to_path_buf())?;
+        Ok(match self {
+            Self::Parquet(sink) => DocumentFile::Parquet(sink.start(file)?),
+            Self::Jsonl { .. } => DocumentFile::Lines { file, rows: 0 },
+        })
+    }
+}
+
+impl DocumentFile {
+    /// Appends encoded documents.
+    pub(crate) fn append(&mut self, piece: Piece) -> Result<()> {
+        match (self, piece) {
+            (Self::Parquet(file), Piece::Parquet(chunks)) => file.append(chunks),
+            (Self::Lines { file, rows }, Piece::Lines { bytes, rows: more }) => {
+                *rows += more;
+                file.append(&bytes)
+            }
+            _ => Err(Error::Internal("a piece of one format for a file of another".into())),
+        }
+    }
+
+    /// Commits the file; also gives the number of documents in it.
+    pub(crate) fn commit(self) -> Result<(Written, u64)> {
+        match self {
+            Self::Parquet(file) => {
+                let rows = file.rows();
+                Ok((file.commit()?, rows))
+            }
+            Self::Lines { file, rows } => Ok((file.commit()?, rows)),
+        }
+    }
+}
+
+fn filtered(units: &[(&Documents, BooleanArray)]) -> Result<Vec<RecordBatch>> {
+    let batches = units.iter().map(|(documents, keep)| filter_record_batch(&documents.batch, keep));
+    batches.collect::<std::result::Result<_, ArrowError>>().map_err(|error| {
+        Error::Internal(format!("cannot filter a batch: {error}"))
+    })
+}
+
+fn copy_lines(lines: &mut Vec<u8>, units: &[(&Documents, BooleanArray)]) {
+    for (documents, keep) in units {
+        for row in keep.values().set_indices() {
+            lines.extend_from_slice(documents.raw.get(row));
+            lines.push(b'\n');
+        }
+    }
+}

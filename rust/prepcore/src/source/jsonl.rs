@@ -1,0 +1,211 @@
+//! JSONL, plain or compressed: segments of whole lines, and lines that become documents.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::LargeStringBuilder;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use memchr::memchr;
+
+use super::discover::Compression;
+use super::json;
+use super::lines::{LineBlock, LineBlocks};
+use super::{Address, Body, Documents, RawLines, Unit, Unreadable};
+use crate::text::TextColumn;
+use crate::{Error, Result};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Opens a file for reading, decompressed: all members of a gzip file, all frames of a Zstandard one.
+pub(crate) fn decompressed(path: &Path, compression: Compression) -> Result<Box<dyn Read + Send>> {
+    let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
+    Ok(match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file))),
+        Compression::Zstd => {
+            Box::new(zstd::Decoder::new(file).map_err(|source| Error::io(path, "decompress", source))?)
+        }
+    })
+}
+
+/// Where the first line that starts at or after `offset` begins.
+pub(crate) fn line_start(file: &mut (impl Read + Seek), offset: u64) -> io::Result<u64> {
+    if offset == 0 {
+        return Ok(0);
+    }
+    // The line that holds the byte before `offset` belongs to the segment before.
+    file.seek(SeekFrom::Start(offset - 1))?;
+    let (mut start, mut buffer) = (offset - 1, vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(start);
+        }
+        if let Some(newline) = memchr(b'\n', &buffer[..read]) {
+            return Ok(start + newline as u64 + 1);
+        }
+        start += read as u64;
+    }
+}
+
+/// The units of a byte range of a plain file.
+pub(crate) fn open_range(
+    path: &Path,
+    source: u32,
+    range: (u64, u64),
+    max_line: u64,
+) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
+    let failed = |error| Error::io(path, "read", error);
+    let mut file = File::open(path).map_err(failed)?;
+    let start = line_start(&mut file, range.0).map_err(failed)?;
+    file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    Ok(LineBlocks::new(file, source, start, Some(range.1), max_line).map(|block| Ok(unit(block))))
+}
+
+/// The units of a compressed file.
+pub(crate) fn open_compressed(
+    path: &Path,
+    source: u32,
+    compression: Compression,
+    max_line: u64,
+) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
+    let reader = decompressed(path, compression)?;
+    Ok(LineBlocks::new(reader, source, 0, None, max_line).map(|block| Ok(unit(block))))
+}
+
+fn unit(block: LineBlock) -> Unit {
+    // The lines, and the texts that are decoded from them.
+    let weight = 2 * block.bytes.len() as u64;
+    Unit { body: Body::Lines(block), weight }
+}
+
+/// Decodes a block's lines. Rows are line numbers within the block.
+pub(crate) fn documents(block: LineBlock, member: &str, schema: &SchemaRef, max_document: u64) -> Result<Documents> {
+    let mut lines = Lines::new(schema.fields().len() > 1, block.bytes.len());
+    let mut start = 0;
+    if block.offset == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) {
+        start = BYTE_ORDER_MARK.len();
+    }
+    let mut row = 0;
+    while start < block.bytes.len() {
+        let end = memchr(b'\n', &block.bytes[start..]).map_or(block.bytes.len(), |length| start + length);
+        let line = &block.bytes[start..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let address = Address { source: block.source, row };
+        if !line.trim_ascii().is_empty()
+            && let Err(error) = lines.read(line, start, address, member, max_document)
+        {
+            lines.unreadable.push(Unreadable { address, offset: Some(block.offset + start as u64), error });
+        }
+        row += 1;
+        start = end + 1;
+    }
+    if let Some(damage) = block.damage {
+        let address = Address { source: block.source, row };
+        lines.unreadable.push(Unreadable { address, offset: Some(damage.offset), error: damage.error });
+        row += 1;
+    }
+    lines.finish(block.bytes, schema, (block.source, row))
+}
+
+/// The documents of a block as they are found.
+struct Lines {
+    texts: LargeStringBuilder,
+    rest: Option<LargeStringBuilder>,
+    addresses: Vec<Address>,
+    spans: Vec<(usize, usize)>,
+    unreadable: Vec<Unreadable>,
+    bytes: u64,
+}
+
+impl Lines {
+    fn new(with_rest: bool, capacity: usize) -> Self {
+        Self {
+            texts: LargeStringBuilder::with_capacity(1024, capacity),
+            rest: with_rest.then(LargeStringBuilder::new),
+            addresses: Vec::new(),
+            spans: Vec::new(),
+            unreadable: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn read(
+        &mut self,
+        line: &[u8],
+        start: usize,
+        address: Address,
+        member: &str,
+        max_document: u64,
+    ) -> std::result::Result<(), String> {
+        let text = json::text_of(line, member)?;
+        if text.len() as u64 > max_document {
+            return Err(super::too_large(text.len() as u64, max_document));
+        }
+        if let Some(rest) = &mut self.rest {
+            rest.append_value(json::without_text(line, member)?);
+        }
+        self.bytes += text.len() as u64;
+        self.texts.append_value(text);
+        self.addresses.push(address);
+        self.spans.push((start, start + line.len()));
+        Ok(())
+    }
+
+    fn finish(mut self, buffer: Vec<u8>, schema: &SchemaRef, lines: (u32, u64)) -> Result<Documents> {
+        let texts: ArrayRef = Arc::new(self.texts.finish());
+        let text = TextColumn::new(&texts).ok_or_else(|| Error::Internal("texts are no strings".into()))?;
+        let mut columns = vec![texts];
+        if let Some(mut rest) = self.rest {
+            columns.push(Arc::new(rest.finish()));
+        }
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns)
+            .map_err(|error| Error::Internal(format!("JSONL lines do not fit their columns: {error}")))?;
+        Ok(Documents {
+            batch,
+            text,
+            addresses: self.addresses,
+            raw: RawLines { buffer, spans: self.spans },
+            unreadable: self.unreadable,
+            lines: Some(lines),
+            bytes: self.bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Documents {
+        let fields = vec![
+            Field::new("text", DataType::LargeUtf8, false),
+            Field::new("extra", DataType::LargeUtf8, false),
+        ];
+        let block = LineBlock { bytes: bytes.to_vec(), ..LineBlock::default() };
+        documents(block, "text", &Arc::new(Schema::new(fields)), 1000).unwrap()
+    }
+
+    #[test]
+    fn blank_lines_are_nothing_but_count_as_rows() {
+        let documents = read(b"\xef\xbb\xbf{\"text\":\"a\",\"n\":1}\r\n\n{\"text\":\"b\"}\nbad\n{\"text\":\"\"}");
+        assert_eq!(documents.text.iter().collect::<Vec<_>>(), [Some("a"), Some("b"), Some("")]);
+        assert_eq!(documents.addresses.iter().map(|address| address.row).collect::<Vec<_>>(), [0, 2, 4]);
+        assert_eq!(documents.lines, Some((0, 5)));
+        assert_eq!(documents.raw.get(0), b"{\"text\":\"a\",\"n\":1}");
+        assert_eq!((documents.unreadable[0].address.row, documents.unreadable[0].offset), (3, Some(38)));
+    }
+
+    #[test]
+    fn a_text_beyond_the_budget_is_counted() {
+        let line = format!("{{\"text\":\"{}\"}}", "x".repeat(1001));
+        let documents = read(line.as_bytes());
+        assert!(documents.is_empty());
+        assert!(documents.unreadable[0].error.contains("1001 bytes"), "{}", documents.unreadable[0].error);
+    }
+}

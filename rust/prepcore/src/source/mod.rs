@@ -1,0 +1,168 @@
+//! Reading: inputs become files, files segments, segments units, units documents.
+//!
+//! A *segment* is a Parquet row group, a 32 MiB byte range of plain JSONL moved to line ends, a compressed
+//! file, or a run of small text files. A *unit* is about 8 MiB of text within a segment, cut at documents. Both
+//! depend on the input's bytes alone, so everything that is numbered by them is the same at any thread count.
+
+mod discover;
+mod fingerprint;
+mod json;
+mod jsonl;
+mod lines;
+mod parquet;
+mod plan;
+mod regroup;
+mod stream;
+mod text_files;
+
+use arrow_array::RecordBatch;
+use serde::Serialize;
+
+use crate::text::TextColumn;
+
+pub use discover::{Compression, Kind, SourceFile};
+pub(crate) use fingerprint::fingerprint;
+pub(crate) use plan::Units;
+pub use plan::{Options, Plan, Segment};
+pub use stream::StreamInput;
+
+/// Bytes of text in a unit.
+pub const UNIT_BYTES: u64 = 8 << 20;
+/// Rows in a unit at the most, for texts that are empty or nearly so.
+pub const UNIT_ROWS: usize = 1 << 20;
+/// Bytes of plain JSONL in a segment.
+pub const SEGMENT_BYTES: u64 = 32 << 20;
+/// Bytes of input in a part, by the sizes that metadata give.
+pub const PART_BYTES: u64 = 256 << 20;
+
+/// Where a document stands in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The file's number in the order of the input.
+    pub source: u32,
+    /// The row within the file, from 0: a Parquet row, or a line of JSONL (blank lines count).
+    pub row: u64,
+}
+
+/// A row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where it stands.
+    pub address: Address,
+    /// Byte offset of the row in its (decompressed) file, where rows have one.
+    pub offset: Option<u64>,
+    /// What was wrong.
+    pub error: String,
+}
+
+/// What is said of a document that the memory budget does not allow.
+pub(crate) fn too_large(bytes: u64, allowed: u64) -> String {
+    format!("a document of {bytes} bytes; the memory budget allows {allowed} (--memory divided by 8)")
+}
+
+/// A line of `unreadable.jsonl`.
+#[derive(Debug, Serialize)]
+pub(crate) struct UnreadableLine<'a> {
+    pub(crate) source: u32,
+    pub(crate) file: &'a str,
+    pub(crate) row: u64,
+    pub(crate) offset: Option<u64>,
+    pub(crate) error: &'a str,
+}
+
+/// A piece of the input as it was read; decoding the rest of it is work for any thread.
+pub struct Unit {
+    pub(crate) body: Body,
+    /// Bytes that this unit holds in memory, about.
+    pub(crate) weight: u64,
+}
+
+pub(crate) enum Body {
+    /// Columns, and where their first row stands.
+    Batch { batch: RecordBatch, first: Address },
+    /// Raw lines of JSONL.
+    Lines(lines::LineBlock),
+    /// Texts with their addresses, and the files that could not be read.
+    Texts { batch: RecordBatch, addresses: Vec<Address>, unreadable: Vec<Unreadable> },
+}
+
+/// The documents of a unit, in order.
+#[derive(Debug)]
+pub struct Documents {
+    /// The columns of [`Plan::schema`], a row a document; a column of strings may come in any layout.
+    pub batch: RecordBatch,
+    /// The text column of that batch; never null.
+    pub text: TextColumn,
+    /// Where each document stands.
+    pub addresses: Vec<Address>,
+    /// The documents' raw JSONL lines, without their line ends; for other inputs empty.
+    pub raw: RawLines,
+    /// Rows of the unit that could not be read, in order.
+    pub unreadable: Vec<Unreadable>,
+    /// For JSONL, whose rows are counted from the unit's start until order is known: the file's number, and how
+    /// many lines the unit has.
+    pub lines: Option<(u32, u64)>,
+    /// Bytes of text.
+    pub bytes: u64,
+}
+
+/// Lines within one buffer.
+#[derive(Debug, Default)]
+pub struct RawLines {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) spans: Vec<(usize, usize)>,
+}
+
+impl RawLines {
+    /// The bytes of a line, without its line end.
+    #[must_use]
+    pub fn get(&self, index: usize) -> &[u8] {
+        let (start, end) = self.spans[index];
+        &self.buffer[start..end]
+    }
+}
+
+impl Documents {
+    /// The number of documents.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// Counts line numbers on from the lines before this unit.
+    pub(crate) fn number_from(&mut self, base: u64) {
+        for address in &mut self.addresses {
+            address.row += base;
+        }
+        for unreadable in &mut self.unreadable {
+            unreadable.address.row += base;
+        }
+    }
+
+    /// Keeps the first `rows` rows, readable or not. For `--limit`.
+    pub(crate) fn truncate(&mut self, rows: u64) {
+        let mut taken = 0;
+        let (mut documents, mut unreadable) = (0, 0);
+        while taken < rows && (documents < self.addresses.len() || unreadable < self.unreadable.len()) {
+            let next = self.addresses.get(documents);
+            let damaged = self.unreadable.get(unreadable).map(|row| &row.address);
+            match (next, damaged) {
+                (Some(next), Some(damaged)) if next < damaged => documents += 1,
+                (Some(_), None) => documents += 1,
+                _ => unreadable += 1,
+            }
+            taken += 1;
+        }
+        self.unreadable.truncate(unreadable);
+        self.addresses.truncate(documents);
+        self.batch = self.batch.slice(0, documents);
+        let text = self.text.clone();
+        self.bytes = (0..documents).map(|row| text.bytes(row)).sum();
+    }
+}

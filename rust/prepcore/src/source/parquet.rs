@@ -1,0 +1,138 @@
+//! Parquet: a segment is a row group. Strings are read as views, which costs no copy of the text.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::discover::SourceFile;
+use crate::config::Columns;
+use crate::{Error, Result};
+
+/// Bytes of text that one decoded batch holds, about.
+const BATCH_BYTES: u64 = 1 << 20;
+/// Footers kept for the row groups that are read next.
+const CACHED_FOOTERS: usize = 64;
+
+/// What a file's footer says.
+pub(crate) struct Footer {
+    pub(crate) schema: SchemaRef,
+    /// Rows and uncompressed bytes of each row group, the kept columns alone.
+    pub(crate) row_groups: Vec<(u64, u64)>,
+}
+
+/// Reads a file's footer.
+pub(crate) fn footer(path: &Path, columns: &Columns) -> Result<Footer> {
+    let metadata = load(path, ArrowReaderOptions::new())?;
+    let kept: Vec<usize> = kept_columns(metadata.schema(), columns);
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), kept.iter().copied());
+    let row_groups = row_groups(metadata.metadata(), &mask);
+    let schema = metadata.schema().project(&kept).map_err(|error| corrupt(path, &error))?;
+    Ok(Footer { schema: Arc::new(schema), row_groups })
+}
+
+fn row_groups(metadata: &ParquetMetaData, mask: &ProjectionMask) -> Vec<(u64, u64)> {
+    let groups = metadata.row_groups().iter();
+    groups
+        .map(|group| {
+            let kept = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+            let bytes: i64 = kept.map(|(_, column)| column.uncompressed_size()).sum();
+            (group.num_rows().max(0) as u64, bytes.max(0) as u64)
+        })
+        .collect()
+}
+
+fn kept_columns(schema: &Schema, columns: &Columns) -> Vec<usize> {
+    let fields = schema.fields().iter().enumerate();
+    fields.filter(|(_, field)| columns.holds(field.name())).map(|(index, _)| index).collect()
+}
+
+fn load(path: &Path, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
+    let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
+    ArrowReaderMetadata::load(&file, options).map_err(|error| corrupt(path, &error))
+}
+
+fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::corrupt(path, "footer", format!("not a readable Parquet file: {error}"))
+}
+
+/// The schema under which batches are decoded: strings as views.
+pub(crate) fn decoded_schema(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            let view = Field::new(field.name(), DataType::Utf8View, field.is_nullable());
+            Arc::new(view.with_metadata(field.metadata().clone()))
+        }
+        _ => Arc::clone(field),
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// Opens row groups, keeping the footers read last.
+#[derive(Default)]
+pub(crate) struct RowGroups {
+    footers: Mutex<VecDeque<(u32, ArrowReaderMetadata)>>,
+}
+
+impl RowGroups {
+    /// The batches of a row group, with the columns of `wanted` (decoded) in its order.
+    pub(crate) fn open(
+        &self,
+        file: &SourceFile,
+        number: u32,
+        group: usize,
+        columns: &Columns,
+        wanted: &SchemaRef,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let metadata = self.footer(file, number)?;
+        let reader = File::open(&file.path).map_err(|source| Error::io(&file.path, "open", source))?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), kept_columns(metadata.schema(), columns));
+        let (rows, bytes) = row_groups(metadata.metadata(), &mask)[group];
+        let batch_rows = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).clamp(16, 8192);
+        let path = file.path.clone();
+        let failed = move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata)
+            .with_row_groups(vec![group])
+            .with_projection(mask)
+            .with_batch_size(batch_rows as usize)
+            .build()
+            .map_err(|error| failed(&error))?;
+        let wanted = Arc::clone(wanted);
+        Ok(batches.map(move |batch| {
+            let batch = batch.map_err(|error| failed(&error))?;
+            in_order(&batch, &wanted).map_err(|error| failed(&error))
+        }))
+    }
+
+    fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {
+        let mut footers = self.footers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, metadata)) = footers.iter().find(|(cached, _)| *cached == number) {
+            return Ok(metadata.clone());
+        }
+        let plain = load(&file.path, ArrowReaderOptions::new())?;
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
+            .map_err(|error| corrupt(&file.path, &error))?;
+        if footers.len() == CACHED_FOOTERS {
+            footers.pop_front();
+        }
+        footers.push_back((number, metadata.clone()));
+        Ok(metadata)
+    }
+}
+
+/// A batch's columns in the order of `wanted`.
+fn in_order(batch: &RecordBatch, wanted: &SchemaRef) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
+    let columns = wanted
+        .fields()
+        .iter()
+        .map(|field| batch.schema_ref().index_of(field.name()).map(|index| Arc::clone(batch.column(index))))
+        .collect::<std::result::Result<_, _>>()?;
+    RecordBatch::try_new(Arc::clone(wanted), columns)
+}

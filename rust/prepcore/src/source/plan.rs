@@ -1,0 +1,432 @@
+//! The plan of a run: files, segments and parts, from metadata alone.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
+
+use super::discover::{Compression, Kind, SourceFile, discover};
+use super::parquet::{self, RowGroups};
+use super::regroup::Regroup;
+use super::stream::StreamInput;
+use super::{Address, Body, Documents, PART_BYTES, RawLines, SEGMENT_BYTES, UNIT_BYTES, Unit, Unreadable};
+use super::{jsonl, text_files};
+use crate::config::{ByteSize, Columns};
+use crate::text::TextColumn;
+use crate::{Error, Result};
+
+/// The column that holds a JSONL object's other members.
+const EXTRA: &str = "extra";
+/// What text compresses to, about: a compressed file counts so many times its size when parts are planned.
+const COMPRESSION_RATIO: u64 = 4;
+/// The share of `--memory` that one document may take, as a divisor.
+const DOCUMENT_SHARE: u64 = 8;
+
+/// How inputs are read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The column or member that holds the text.
+    pub text_column: String,
+    /// The columns to keep.
+    pub columns: Columns,
+    /// Whether JSONL's other members become the column `extra`.
+    pub extra: bool,
+    /// The memory budget, which bounds a document.
+    pub memory: ByteSize,
+}
+
+impl Options {
+    fn max_document(&self) -> u64 {
+        self.memory.bytes() / DOCUMENT_SHARE
+    }
+}
+
+/// A fixed piece of the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// A row group of a Parquet file.
+    RowGroup {
+        /// The file's number.
+        source: u32,
+        /// The row group's number.
+        group: usize,
+        /// The row at which it starts.
+        first_row: u64,
+    },
+    /// The lines of a plain JSONL file that start in a byte range.
+    Lines {
+        /// The file's number.
+        source: u32,
+        /// The byte range.
+        range: (u64, u64),
+    },
+    /// A compressed JSONL file.
+    Compressed {
+        /// The file's number.
+        source: u32,
+    },
+    /// A run of text files of about a unit together.
+    Texts {
+        /// The files' numbers.
+        sources: Range<u32>,
+    },
+    /// A whole Arrow stream.
+    Stream,
+}
+
+/// What a run reads, and in which pieces.
+pub struct Plan {
+    /// How the inputs are read.
+    pub options: Options,
+    /// What the inputs are.
+    pub kind: Kind,
+    /// The files, in order; none for a stream.
+    pub files: Vec<SourceFile>,
+    /// The columns of the documents as the input declares them.
+    pub schema: SchemaRef,
+    /// The segments, in order.
+    pub segments: Vec<Segment>,
+    /// The parts: runs of whole segments; at least one.
+    pub parts: Vec<Range<usize>>,
+    /// Bytes of input: of the files, or 0 for a stream.
+    pub bytes: u64,
+    /// What was passed over, in sentences.
+    pub notes: Vec<String>,
+    decoded: SchemaRef,
+    text: usize,
+    row_groups: RowGroups,
+    stream: Option<StreamInput>,
+}
+
+/// Units of a segment, read one after the other.
+pub(crate) type Units<'a> = Box<dyn Iterator<Item = Result<Unit>> + Send + 'a>;
+
+impl Plan {
+    /// Plans a run over files, folders and globs.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for what is missing, named twice, empty, of several kinds or schemas, or without the text
+    /// column; [`Error::Corrupt`] for a Parquet file whose footer cannot be read.
+    pub fn files(inputs: &[PathBuf], options: Options) -> Result<Self> {
+        let (files, notes) = discover(inputs)?;
+        let bytes = files.iter().map(|file| file.size).sum();
+        let kind = files.first().map_or(Kind::Text, |file| file.kind);
+        let mut sized = Vec::new();
+        let schema = match kind {
+            Kind::Parquet => parquet_segments(&files, &options, &mut sized)?,
+            Kind::Jsonl => {
+                lines_segments(&files, &mut sized);
+                line_schema(&options)?
+            }
+            Kind::Text | Kind::Stream => {
+                text_segments(&files, &mut sized);
+                text_schema(&options)?
+            }
+        };
+        Self::new(options, kind, (files, bytes, notes), schema, sized, None)
+    }
+
+    /// Plans a run over an Arrow stream.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the stream lacks the text column or it holds no strings.
+    pub fn stream(input: StreamInput, options: Options) -> Result<Self> {
+        let schema = input.schema(&options.columns);
+        let nothing = (Vec::new(), 0, Vec::new());
+        Self::new(options, Kind::Stream, nothing, schema, vec![(Segment::Stream, 0)], Some(input))
+    }
+
+    fn new(
+        options: Options,
+        kind: Kind,
+        (files, bytes, notes): (Vec<SourceFile>, u64, Vec<String>),
+        schema: SchemaRef,
+        sized: Vec<(Segment, u64)>,
+        stream: Option<StreamInput>,
+    ) -> Result<Self> {
+        let text = text_index(&schema, &options.text_column)?;
+        let decoded = match kind {
+            Kind::Parquet => Arc::new(parquet::decoded_schema(&schema)),
+            _ => Arc::clone(&schema),
+        };
+        let parts = parts(&sized, &files);
+        let segments = sized.into_iter().map(|(segment, _)| segment).collect();
+        let row_groups = RowGroups::default();
+        Ok(Self { options, kind, files, schema, segments, parts, bytes, notes, decoded, text, row_groups, stream })
+    }
+
+    /// The number of the text column in [`Plan::schema`].
+    #[must_use]
+    pub fn text_index(&self) -> usize {
+        self.text
+    }
+
+    /// The columns as they come from reading: strings may have another layout than the input declares.
+    pub(crate) fn decoded_schema(&self) -> &SchemaRef {
+        &self.decoded
+    }
+
+    /// Reads a segment's units one after the other.
+    pub(crate) fn open(&self, segment: usize) -> Result<Units<'_>> {
+        let max = self.options.max_document();
+        let file = |source: u32| &self.files[source as usize];
+        match &self.segments[segment] {
+            Segment::RowGroup { source, group, first_row } => {
+                let columns = &self.options.columns;
+                let batches = self.row_groups.open(file(*source), *source, *group, columns, &self.decoded)?;
+                let first = Address { source: *source, row: *first_row };
+                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first)))
+            }
+            Segment::Lines { source, range } => {
+                Ok(Box::new(jsonl::open_range(&file(*source).path, *source, *range, max)?))
+            }
+            Segment::Compressed { source } => {
+                let SourceFile { path, compression, .. } = file(*source);
+                Ok(Box::new(jsonl::open_compressed(path, *source, *compression, max)?))
+            }
+            Segment::Texts { sources } => {
+                let files = &self.files[sources.start as usize..sources.end as usize];
+                Ok(Box::new(std::iter::once(text_files::open(files, sources.start, &self.schema, max))))
+            }
+            Segment::Stream => {
+                let stream = self.stream.as_ref().ok_or_else(|| Error::Internal("a plan without stream".into()))?;
+                let batches = stream.open(&self.options.columns)?;
+                let first = Address { source: 0, row: 0 };
+                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.schema), self.text, first)))
+            }
+        }
+    }
+
+    /// Decodes a unit's documents. Parallel work: nothing here depends on other units.
+    pub(crate) fn documents(&self, unit: Unit) -> Result<Documents> {
+        match unit.body {
+            Body::Lines(block) => {
+                jsonl::documents(block, &self.options.text_column, &self.schema, self.options.max_document())
+            }
+            Body::Texts { batch, addresses, unreadable } => self.checked(batch, addresses, unreadable),
+            Body::Batch { batch, first } => {
+                let rows = first.row..first.row + batch.num_rows() as u64;
+                let addresses = rows.map(|row| Address { source: first.source, row }).collect();
+                self.checked(batch, addresses, Vec::new())
+            }
+        }
+    }
+
+    /// Sets rows without a usable text apart.
+    fn checked(
+        &self,
+        batch: RecordBatch,
+        addresses: Vec<Address>,
+        mut unreadable: Vec<Unreadable>,
+    ) -> Result<Documents> {
+        let text = text_column(&batch, self.text)?;
+        let max = self.options.max_document();
+        let fault = |row: usize| match text.get(row) {
+            None => Some("the text is null".to_owned()),
+            Some(text) if text.len() as u64 > max => Some(super::too_large(text.len() as u64, max)),
+            Some(_) => None,
+        };
+        let readable: Vec<bool> = (0..addresses.len())
+            .map(|row| match fault(row) {
+                None => true,
+                Some(error) => {
+                    unreadable.push(Unreadable { address: addresses[row], offset: None, error });
+                    false
+                }
+            })
+            .collect();
+        if readable.iter().all(|readable| *readable) {
+            return Ok(self.assemble(batch, text, addresses, unreadable));
+        }
+        unreadable.sort_by_key(|row| row.address);
+        let batch = filter_record_batch(&batch, &readable.clone().into())
+            .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))?;
+        let mut readable = readable.into_iter();
+        let addresses = addresses.into_iter().filter(|_| readable.next().unwrap_or(false)).collect();
+        let text = text_column(&batch, self.text)?;
+        Ok(self.assemble(batch, text, addresses, unreadable))
+    }
+
+    fn assemble(
+        &self,
+        batch: RecordBatch,
+        text: TextColumn,
+        addresses: Vec<Address>,
+        unreadable: Vec<Unreadable>,
+    ) -> Documents {
+        let bytes = (0..text.len()).map(|row| text.bytes(row)).sum();
+        Documents { batch, text, addresses, raw: RawLines::default(), unreadable, lines: None, bytes }
+    }
+}
+
+fn text_column(batch: &RecordBatch, index: usize) -> Result<TextColumn> {
+    TextColumn::new(batch.column(index)).ok_or_else(|| Error::Internal("the text column holds no strings".into()))
+}
+
+fn text_index(schema: &Schema, name: &str) -> Result<usize> {
+    let describe = |field: &Arc<Field>| format!("{} ({})", field.name(), field.data_type());
+    let columns = || schema.fields().iter().map(describe).collect::<Vec<_>>().join(", ");
+    match schema.index_of(name) {
+        Err(_) => Err(Error::config("--text-column", format!("no column {name:?}; there are: {}", columns()))),
+        Ok(index) if TextColumn::is_text(schema.field(index).data_type()) => Ok(index),
+        Ok(index) => Err(Error::config(
+            "--text-column",
+            format!(
+                "the column {name:?} holds {}, expected strings; there are: {}",
+                schema.field(index).data_type(),
+                columns()
+            ),
+        )),
+    }
+}
+
+fn line_schema(options: &Options) -> Result<SchemaRef> {
+    if options.columns != Columns::All {
+        return Err(Error::config("--columns", "JSONL has members, not columns: all of them are kept"));
+    }
+    if options.extra && options.text_column == EXTRA {
+        return Err(Error::config("--text-column", "the name `extra` is taken by the column of the other members"));
+    }
+    let mut fields = vec![Field::new(&options.text_column, DataType::LargeUtf8, false)];
+    if options.extra {
+        fields.push(Field::new(EXTRA, DataType::LargeUtf8, false));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn text_schema(options: &Options) -> Result<SchemaRef> {
+    if options.text_column != "text" {
+        return Err(Error::config(
+            "--text-column",
+            format!("got {:?}; files of text have the columns text and path", options.text_column),
+        ));
+    }
+    let names = ["text", "path"].into_iter().filter(|name| options.columns.holds(name));
+    Ok(Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::LargeUtf8, false)).collect::<Vec<_>>())))
+}
+
+fn parquet_segments(files: &[SourceFile], options: &Options, sized: &mut Vec<(Segment, u64)>) -> Result<SchemaRef> {
+    let mut common: Option<SchemaRef> = None;
+    for (source, file) in (0..).zip(files) {
+        let footer = parquet::footer(&file.path, &options.columns)?;
+        match &common {
+            None => common = Some(footer.schema),
+            Some(schema) => same_columns(&files[0], schema, file, &footer.schema)?,
+        }
+        let mut first_row = 0;
+        for (group, (rows, bytes)) in footer.row_groups.into_iter().enumerate() {
+            sized.push((Segment::RowGroup { source, group, first_row }, bytes));
+            first_row += rows;
+        }
+    }
+    common.ok_or_else(|| Error::Internal("a plan without files".into()))
+}
+
+fn same_columns(first: &SourceFile, wanted: &Schema, file: &SourceFile, found: &Schema) -> Result<()> {
+    let describe = |schema: &Schema, name: &str| {
+        schema.field_with_name(name).map_or("absent".to_owned(), |field| field.data_type().to_string())
+    };
+    let mut names = wanted.fields().iter().chain(found.fields()).map(|field| field.name());
+    match names.find(|name| describe(wanted, name) != describe(found, name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::input(
+            &file.path,
+            format!(
+                "the column {name:?} is {}, but in {} it is {}",
+                describe(found, name),
+                first.path.display(),
+                describe(wanted, name)
+            ),
+        )
+        .hint("--columns picks the columns that the files share")),
+    }
+}
+
+fn lines_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
+    for (source, file) in (0..).zip(files) {
+        if file.compression != Compression::None {
+            sized.push((Segment::Compressed { source }, COMPRESSION_RATIO * file.size));
+            continue;
+        }
+        for start in (0..file.size).step_by(SEGMENT_BYTES as usize) {
+            let end = (start + SEGMENT_BYTES).min(file.size);
+            sized.push((Segment::Lines { source, range: (start, end) }, end - start));
+        }
+    }
+}
+
+/// Runs of text files of about a unit together: a segment a file would make a row group a file.
+fn text_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
+    let (mut start, mut bytes) = (0, 0);
+    for (source, file) in (0..).zip(files) {
+        if source > start && bytes + file.size > UNIT_BYTES {
+            sized.push((Segment::Texts { sources: start..source }, bytes));
+            (start, bytes) = (source, 0);
+        }
+        bytes += file.size;
+    }
+    if (start as usize) < files.len() {
+        sized.push((Segment::Texts { sources: start..files.len() as u32 }, bytes));
+    }
+}
+
+/// Cuts the segments into parts of up to [`PART_BYTES`]; a file that fills several shares none with another.
+fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
+    let source = |segment: usize| match &sized[segment].0 {
+        Segment::RowGroup { source, .. } | Segment::Lines { source, .. } | Segment::Compressed { source } => *source,
+        Segment::Texts { sources } => sources.start,
+        Segment::Stream => 0,
+    };
+    let mut totals = vec![0_u64; files.len().max(1)];
+    for (segment, (_, bytes)) in sized.iter().enumerate() {
+        totals[source(segment) as usize] += bytes;
+    }
+    let is_large = |segment: usize| totals[source(segment) as usize] > PART_BYTES;
+    let mut parts = Vec::new();
+    let (mut start, mut filled) = (0, 0);
+    for (segment, (_, bytes)) in sized.iter().enumerate() {
+        let apart = segment > start
+            && source(segment) != source(segment - 1)
+            && (is_large(segment) || is_large(segment - 1));
+        if segment > start && (apart || filled + bytes > PART_BYTES) {
+            parts.push(start..segment);
+            (start, filled) = (segment, 0);
+        }
+        filled += bytes;
+    }
+    parts.push(start..sized.len());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(size: u64) -> SourceFile {
+        let (kind, compression) = (Kind::Jsonl, Compression::None);
+        SourceFile { path: PathBuf::new(), name: String::new(), size, kind, compression }
+    }
+
+    #[test]
+    fn parts_hold_whole_segments_of_one_large_file_or_several_small_ones() {
+        let files = [file(100 << 20), file(100 << 20), file(600 << 20), file(1)];
+        let mut sized = Vec::new();
+        lines_segments(&files, &mut sized);
+        let cut = parts(&sized, &files);
+        assert_eq!(cut, [0..8, 8..16, 16..24, 24..27, 27..28]);
+        assert_eq!(parts(&[], &[]), [0..0]);
+    }
+
+    #[test]
+    fn small_texts_share_a_segment() {
+        let files = [file(3 << 20), file(5 << 20), file(1), file(9 << 20), file(0)];
+        let mut sized = Vec::new();
+        text_segments(&files, &mut sized);
+        let ranges: Vec<_> = sized.iter().map(|(segment, _)| segment.clone()).collect();
+        let wanted: Vec<_> = [0..2, 2..3, 3..4, 4..5].map(|sources| Segment::Texts { sources }).into();
+        assert_eq!(ranges, wanted);
+    }
+}

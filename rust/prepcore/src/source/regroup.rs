@@ -1,0 +1,121 @@
+//! Batches of any size become units of about 8 MiB of text, cut at documents.
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
+
+use super::{Address, Body, UNIT_BYTES, UNIT_ROWS, Unit};
+use crate::text::TextColumn;
+use crate::{Error, Result};
+
+/// Regroups batches. The cuts depend on the texts alone, not on where the batches were cut.
+pub(crate) struct Regroup<I> {
+    batches: I,
+    schema: SchemaRef,
+    text: usize,
+    next: Address,
+    /// What is left of the batch being cut.
+    rest: Option<RecordBatch>,
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
+    /// Units of batches whose column number `text` holds the text; the first row stands at `first`.
+    pub(crate) fn new(batches: I, schema: SchemaRef, text: usize, first: Address) -> Self {
+        Self { batches, schema, text, next: first, rest: None }
+    }
+
+    fn gather(&mut self) -> Result<Option<Unit>> {
+        let mut pieces: Vec<RecordBatch> = Vec::new();
+        let (mut bytes, mut rows) = (0, 0);
+        while bytes < UNIT_BYTES && rows < UNIT_ROWS {
+            let batch = match self.rest.take() {
+                Some(batch) => batch,
+                None => match self.batches.next().transpose()? {
+                    Some(batch) => batch,
+                    None => break,
+                },
+            };
+            let taken = self.fitting(&batch, &mut bytes, UNIT_ROWS - rows)?;
+            rows += taken;
+            if taken < batch.num_rows() {
+                self.rest = Some(batch.slice(taken, batch.num_rows() - taken));
+            }
+            pieces.push(batch.slice(0, taken));
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        let batch = match <[RecordBatch; 1]>::try_from(pieces) {
+            Ok([batch]) => batch,
+            Err(pieces) => concat_batches(&self.schema, &pieces)
+                .map_err(|error| Error::Internal(format!("cannot join batches of one input: {error}")))?,
+        };
+        let first = self.next;
+        self.next.row += rows as u64;
+        // Columns other than the text are taken to weigh as much as it does, at the least 16 bytes a row.
+        let weight = 2 * bytes + 16 * rows as u64;
+        Ok(Some(Unit { body: Body::Batch { batch, first }, weight }))
+    }
+
+    /// How many rows of a batch go into the unit; adds their bytes.
+    fn fitting(&self, batch: &RecordBatch, bytes: &mut u64, most: usize) -> Result<usize> {
+        let text = TextColumn::new(batch.column(self.text))
+            .ok_or_else(|| Error::Internal("the text column changed its type between batches".into()))?;
+        for row in 0..text.len().min(most) {
+            *bytes += text.bytes(row);
+            if *bytes >= UNIT_BYTES {
+                return Ok(row + 1);
+            }
+        }
+        Ok(text.len().min(most))
+    }
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>>> Iterator for Regroup<I> {
+    type Item = Result<Unit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.gather().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows_of_units(lengths: &[usize], cuts: &[usize]) -> Vec<usize> {
+        let texts: Vec<String> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+        let column: ArrayRef = Arc::new(StringArray::from(texts));
+        let whole = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let mut borders: Vec<usize> = cuts.iter().map(|cut| cut % (lengths.len() + 1)).collect();
+        borders.extend([0, lengths.len()]);
+        borders.sort_unstable();
+        let batches: Vec<_> =
+            borders.windows(2).map(|pair| Ok(whole.slice(pair[0], pair[1] - pair[0]))).collect();
+        let first = Address { source: 0, row: 0 };
+        Regroup::new(batches.into_iter(), whole.schema(), 0, first)
+            .map(|unit| match unit.unwrap().body {
+                Body::Batch { batch, .. } => batch.num_rows(),
+                _ => unreachable!(),
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn cuts_do_not_depend_on_batches(
+            lengths in prop::collection::vec(prop_oneof![0..100_usize, 1_000_000..9_000_000_usize], 1..12),
+            cuts in prop::collection::vec(0..100_usize, 0..6),
+        ) {
+            let units = rows_of_units(&lengths, &[]);
+            prop_assert_eq!(&rows_of_units(&lengths, &cuts), &units);
+            prop_assert_eq!(units.iter().sum::<usize>(), lengths.len());
+        }
+    }
+}
