@@ -77,23 +77,31 @@ class InitConfig:
         if self.strategy == "continue":
             self._refuse("layers", "keep")
         elif self.layers is None and not isinstance(self.keep, tuple):
-            raise ValueError(f"model.init.strategy is {self.strategy}: wanted model.init.layers N, or keep as a list")
+            raise ValueError(
+                f"model.init.strategy is {self.strategy}: wanted model.init.layers N, or keep as a list"
+            )
         if self.strategy == "upscale" and isinstance(self.keep, str):
             raise ValueError(f"model.init.keep is {self.keep}, which is for downscale; upscale takes a list")
         if isinstance(self.keep, tuple) and self.layers not in (None, len(self.keep)):
-            raise ValueError(f"model.init.layers is {self.layers}, but model.init.keep lists {len(self.keep)} layers")
+            raise ValueError(
+                f"model.init.layers is {self.layers}, but model.init.keep lists {len(self.keep)} layers"
+            )
 
     def _refuse(self, *names: str) -> None:
         for name in names:
             if getattr(self, name) is not None:
-                raise ValueError(f"model.init.{name} has no effect when model.init.strategy is {self.strategy}")
+                raise ValueError(
+                    f"model.init.{name} has no effect when model.init.strategy is {self.strategy}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The architecture (names as in transformers' ``LlamaConfig``) and its first weights."""
 
-    preset: str | None = option(None, "take the architecture from a preset, such as tinysolar-248m", metavar="NAME")
+    preset: str | None = option(
+        None, "take the architecture from a preset, such as tinysolar-248m", metavar="NAME"
+    )
     hidden_size: int | None = option(None, "width of the residual stream", minimum=1)
     intermediate_size: int | None = option(None, "width inside the feed-forward blocks", minimum=1)
     num_hidden_layers: int | None = option(None, "transformer layers", minimum=1)
@@ -103,7 +111,9 @@ class ModelConfig:
     max_position_embeddings: int | None = option(None, "longest text (the sequence length)", minimum=1)
     rms_norm_eps: float | None = option(None, "epsilon of the norms (1e-6)", minimum=0)
     rope_theta: float | None = option(None, "base of the rotary embedding (10000)", minimum=1)
-    tie_word_embeddings: bool | None = option(None, "one matrix for input and output (false)", metavar="true|false")
+    tie_word_embeddings: bool | None = option(
+        None, "one matrix for input and output (false)", metavar="true|false"
+    )
     initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
     init: InitConfig = field(default_factory=InitConfig)
 
@@ -124,7 +134,9 @@ class DataConfig:
 
     path: str = option(help="token folder, as `prepcore pack` writes it", metavar="DIR")
     sequence_length: int | None = option(None, "tokens in a row (what the folder was packed for)", minimum=2)
-    isolate_documents: bool = option(True, "hide documents that share a row from each other", metavar="true|false")
+    isolate_documents: bool = option(
+        True, "hide documents that share a row from each other", metavar="true|false"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +173,9 @@ class TrainerConfig:
 
     max_steps: int | None = option(None, "stop after so many optimizer steps", minimum=1)
     max_tokens: int | None = option(None, "stop after so many tokens", minimum=1)
-    max_epochs: int | None = option(None, "stop after so many passes over the data (1 if nothing is set)", minimum=1)
+    max_epochs: int | None = option(
+        None, "stop after so many passes over the data (1 if nothing is set)", minimum=1
+    )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = option("auto", "where to train")
     precision: Literal["auto", "32-true", "bf16-mixed"] = option(
         "auto", "bf16-mixed where it is fast (CUDA, AMX), else 32-true"
@@ -192,9 +206,13 @@ class FitConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     seed: int = option(0, "seed of the weights and of the data order", minimum=0)
-    prompts: str | None = option(None, "text file, a prompt a line, continued at each validation", metavar="FILE")
+    prompts: str | None = option(
+        None, "text file, a prompt a line, continued at each validation", metavar="FILE"
+    )
     run: str = option("runs/default", "folder of this run, new or empty", metavar="DIR")
-    resume: str | None = option(None, "continue the run in this folder from its last checkpoint", metavar="RUN")
+    resume: str | None = option(
+        None, "continue the run in this folder from its last checkpoint", metavar="RUN"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,12 +229,16 @@ class InitializeConfig:
 class GenerateConfig:
     """Everything that ``python -m trainer generate`` may be told."""
 
-    checkpoint: list[str] = option(help="checkpoint or any Hugging Face folder", metavar="CHECKPOINT", positional=True)
+    checkpoint: list[str] = option(
+        help="checkpoint or any Hugging Face folder", metavar="CHECKPOINT", positional=True
+    )
     prompt: str = option("", "text to continue; nothing: the beginning of a document")
     max_new_tokens: int = option(100, "stop after so many tokens, if the text does not end before", minimum=1)
     temperature: float = option(1.0, "1 samples as trained, lower is safer, 0 takes the likeliest", minimum=0)
     top_k: int | None = option(None, "sample among the k likeliest tokens", minimum=1)
-    top_p: float | None = option(None, "sample among the likeliest tokens that hold this share", minimum=0, maximum=1)
+    top_p: float | None = option(
+        None, "sample among the likeliest tokens that hold this share", minimum=0, maximum=1
+    )
     seed: int = option(0, "seed of the sampling", minimum=0)
 
     def __post_init__(self) -> None:
@@ -244,7 +266,5 @@ def with_preset(model: ModelConfig) -> ModelConfig:
     if model.preset not in files:
         raise UsageError(f"model.preset is {model.preset!r}, wanted one of {', '.join(files)}")
     values = Parser(FitConfig, "fit", files).values(["--config", model.preset])
-    left_open = {
-        name: values[f"model.{name}"] for name in ARCHITECTURE if getattr(model, name) is None
-    }
+    left_open = {name: values[f"model.{name}"] for name in ARCHITECTURE if getattr(model, name) is None}
     return dataclasses.replace(model, preset=None, **left_open)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
 import torch
@@ -69,6 +69,8 @@ class LlamaModule(lightning.LightningModule):
         self.gradient_norm: Tensor | None = None
         self.validation_loss: float | None = None
         self._validation_sums: list[Tensor] = []
+        self._group_settings: list[dict[str, Any]] = []
+        self._restored: dict[str, Any] | None = None
 
     def forward(self, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
         """Return the final hidden states, shape ``(rows, length, width)``.
@@ -136,4 +138,36 @@ class LlamaModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build AdamW over the parameters, which are on their device by now."""
-        return build_optimizer(self.model, self.optimizer_config)
+        optimizer = build_optimizer(self.model, self.optimizer_config)
+        self._group_settings = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in optimizer.param_groups
+        ]
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the random state, which dropout draws from."""
+        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is put back when training starts; the weights came with the model."""
+        checkpoint["state_dict"] = self.state_dict()
+        self._restored = {name: checkpoint[name] for name in ("global_step", "random_state")}
+
+    def on_train_start(self) -> None:
+        """Continue at the step of a checkpoint, if there is one."""
+        if self._restored is None:
+            return
+        # The settings of this run win over those saved with the moments.
+        for group, settings in zip(self.optimizers().param_groups, self._group_settings, strict=True):
+            group.update(settings)
+        # One batch is one step, so the step number is all that Lightning's counters hold.
+        loop = self.trainer.fit_loop.epoch_loop
+        loop.batch_progress.total.ready = self._restored["global_step"]
+        loop.manual_optimization.optim_step_progress.total.completed = self._restored["global_step"]
+        torch.set_rng_state(self._restored["random_state"]["cpu"])
+        if self.device.type == "cuda" and "cuda" in self._restored["random_state"]:
+            torch.cuda.set_rng_state(self._restored["random_state"]["cuda"], self.device)
+        self._restored = None

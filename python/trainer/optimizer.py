@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from trainer.config import OptimizerConfig
 
 
-def parameter_groups(model: nn.Module, *, weight_decay: float, decay_embeddings: bool) -> list[dict[str, object]]:
+def parameter_groups(
+    model: nn.Module, *, weight_decay: float, decay_embeddings: bool
+) -> list[dict[str, object]]:
     """Split the parameters of a model into those that decay and those that do not.
 
     Weight decay pulls the scale of a matrix down, which the normalisation after it makes harmless; on gains
@@ -27,7 +29,8 @@ def parameter_groups(model: nn.Module, *, weight_decay: float, decay_embeddings:
         Whether embedding tables (and an output head tied to them) decay too.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    decaying, constant = [], []
+    decaying: list[nn.Parameter] = []
+    constant: list[nn.Parameter] = []
     for parameter in model.parameters():
         decays = parameter.ndim >= 2 and (decay_embeddings or id(parameter) not in embeddings)
         (decaying if decays else constant).append(parameter)
@@ -44,9 +47,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ad
     """
     device = next(model.parameters()).device
     return torch.optim.AdamW(
-        parameter_groups(
-            model, weight_decay=config.weight_decay, decay_embeddings=config.decay_embeddings
-        ),
+        parameter_groups(model, weight_decay=config.weight_decay, decay_embeddings=config.decay_embeddings),
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,

@@ -60,7 +60,11 @@ def warmup_steps(warmup: str | int, total_steps: int) -> int:
     try:
         steps = math.ceil(float(text[:-1]) / 100 * total_steps) if text.endswith("%") else int(text)
     except ValueError:
-        raise ValueError(f"schedule.warmup is {text!r}, wanted steps such as 100 or a share such as 1%") from None
+        raise ValueError(
+            f"schedule.warmup is {text!r}, wanted steps such as 100 or a share such as 1%"
+        ) from None
     if not 0 <= steps <= total_steps:
-        raise ValueError(f"schedule.warmup {text} is {steps} steps, wanted 0 to {total_steps} (the whole run)")
+        raise ValueError(
+            f"schedule.warmup {text} is {steps} steps, wanted 0 to {total_steps} (the whole run)"
+        )
     return steps

@@ -22,7 +22,7 @@ from prepcore.arguments import UsageError
 
 FORMAT = "prepcore.tokens"
 FORMAT_VERSION = 1
-DTYPES = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
+DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 Ids = NDArray[np.int64]
 
@@ -71,6 +71,11 @@ class TokenSplit:
     def tokens(self) -> int:
         """Number of tokens, those of the rest included."""
         return int(self.file_starts[-1])
+
+    @property
+    def tokens_per_byte(self) -> float | None:
+        """Tokens a byte of text; None when there is no text."""
+        return self.tokens / self.text_bytes if self.text_bytes else None
 
     def rows(self, length: int) -> int:
         """Return how many rows of ``length`` tokens there are."""

@@ -12,10 +12,10 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 
-from prepcore.arguments import UsageError
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from prepcore.arguments import UsageError
 from trainer.config import InitConfig
 
 LAYER_KEY = re.compile(r"model\.layers\.(\d+)\.(.+)")
@@ -81,7 +81,7 @@ def layer_map(init: InitConfig, depth: int) -> list[int]:
     if init.strategy == "continue":
         return list(range(depth))
     if isinstance(init.keep, tuple):
-        return _explicit_map(init, depth)
+        return explicit_map(init.strategy, depth, list(init.keep))
     if init.layers is None:
         raise UsageError(f"model.init.strategy is {init.strategy}: wanted model.init.layers N")
     if init.strategy == "downscale":
@@ -89,18 +89,23 @@ def layer_map(init: InitConfig, depth: int) -> list[int]:
     return upscale_map(depth, init.layers)
 
 
-def _explicit_map(init: InitConfig, depth: int) -> list[int]:
-    layers = list(init.keep or ())
+def explicit_map(strategy: str, depth: int, layers: list[int]) -> list[int]:
+    """Check a list of layers written by hand.
+
+    Raises
+    ------
+    UsageError
+        When it names a layer that is not there, or is not shorter (downscale) or longer (upscale) than the
+        source.
+    """
     outside = [layer for layer in layers if not 0 <= layer < depth]
     if outside:
-        raise UsageError(
-            f"model.init.keep names layer {outside[0]}, the source has layers 0 to {depth - 1}"
-        )
-    fits = 0 < len(layers) < depth if init.strategy == "downscale" else len(layers) > depth
+        raise UsageError(f"model.init.keep names layer {outside[0]}, the source has layers 0 to {depth - 1}")
+    fits = 0 < len(layers) < depth if strategy == "downscale" else len(layers) > depth
     if not fits:
-        wanted = f"1 to {depth - 1}" if init.strategy == "downscale" else f"more than {depth}"
+        wanted = f"1 to {depth - 1}" if strategy == "downscale" else f"more than {depth}"
         raise UsageError(
-            f"model.init.keep lists {len(layers)} layers: {init.strategy} of a source with {depth} wants {wanted}"
+            f"model.init.keep lists {len(layers)} layers: {strategy} of a source with {depth} wants {wanted}"
         )
     return layers
 

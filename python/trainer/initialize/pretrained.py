@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from prepcore.arguments import UsageError
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
+
+from prepcore.arguments import UsageError
 
 MAPPED = ("llama", "mistral")
 """The architectures whose weights are a Llama's, under a Llama's names."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from prepcore.arguments import UsageError
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from prepcore.arguments import UsageError
 from trainer.config import ModelConfig, with_preset
 
 REQUIRED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -54,7 +54,10 @@ def random_configuration(
             "leave it out to take the tokenizer's",
         )
     _check_heads(model)
-    chosen = {name: default if (value := getattr(model, name)) is None else value for name, default in DEFAULTS.items()}
+    chosen = {
+        name: default if (value := getattr(model, name)) is None else value
+        for name, default in DEFAULTS.items()
+    }
     return LlamaConfig(
         vocab_size=vocab_size,
         hidden_size=model.hidden_size,

@@ -1,0 +1,153 @@
+"""The log of a run: one plain CSV, a line an event."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+
+from trainer.callbacks.throughput import Throughput
+from trainer.display import Display, Record
+from trainer.errors import TrainingFailed
+
+COLUMNS = (
+    "step",
+    "tokens",
+    "loss",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "validation_loss",
+    "perplexity",
+    "bits_per_byte",
+)
+
+
+class Metrics(lightning.Callback):
+    """Writes ``metrics.csv`` and tells the display.
+
+    The losses of the steps between two lines are summed on the device; their mean is what a line holds, and
+    the only time the run waits for a value. Losses are in nats a token.
+
+    Parameters
+    ----------
+    path
+        The CSV file. Lines after ``first_step``, of steps that were lost with a kill, are cut off.
+    throughput
+        The clock.
+    display
+        The screen.
+    every
+        Steps between two lines.
+    first_step
+        Step the run begins or continues at.
+    tokens_per_step
+        Tokens in an optimizer step.
+    tokens_per_byte
+        Validation tokens a byte of their text; None without validation data.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        throughput: Throughput,
+        display: Display,
+        *,
+        every: int,
+        first_step: int,
+        tokens_per_step: int,
+        tokens_per_byte: float | None,
+    ) -> None:
+        self.path = path
+        self.throughput = throughput
+        self.display = display
+        self.every = every
+        self.tokens_per_step = tokens_per_step
+        self.tokens_per_byte = tokens_per_byte
+        self._losses: list[torch.Tensor] = []
+        cut_after(path, first_step)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Keep the loss of the step; write a line when it is time."""
+        self._losses.append(module.step_loss)
+        step = trainer.global_step
+        if step % self.every and step != self.throughput.total_steps:
+            return
+        loss, norm = torch.stack([torch.stack(self._losses).mean(), module.gradient_norm]).tolist()
+        self._losses = []
+        record = {
+            "step": step,
+            "tokens": step * self.tokens_per_step,
+            "loss": loss,
+            "learning_rate": module.learning_rate(step - 1),
+            "gradient_norm": norm,
+            "tokens_per_second": self.throughput.lap(),
+        }
+        append(self.path, record)
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise TrainingFailed(
+                f"the loss is {loss} and the gradient's norm {norm} in the steps up to {step}, wanted numbers",
+                "a lower --optimizer.learning-rate or a longer --schedule.warmup; the checkpoints before are good",
+            )
+        self.display.step(record, self.throughput.seconds_left(step))
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Write what the validation found."""
+        step, loss = trainer.global_step, module.validation_loss
+        record: dict[str, float | int | None] = {
+            "step": step,
+            "tokens": step * self.tokens_per_step,
+            "validation_loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),  # beyond this exp overflows
+            "bits_per_byte": bits_per_byte(loss, self.tokens_per_byte),
+        }
+        append(self.path, record)
+        self.display.line(describe_validation(record))
+
+
+def bits_per_byte(loss: float, tokens_per_byte: float | None) -> float | None:
+    """Turn nats a token into bits a byte of text, which compares models with different tokenizers."""
+    return None if tokens_per_byte is None else loss / math.log(2) * tokens_per_byte
+
+
+def describe_validation(record: Record) -> str:
+    """Say what a validation found in one line."""
+    text = f"step {record['step']}: validation loss {record['validation_loss']:.4f} nats/token, "
+    text += f"perplexity {record['perplexity']:,.2f}"
+    bits = record.get("bits_per_byte")
+    return text if bits is None else f"{text}, {bits:.4f} bits/byte"
+
+
+def append(path: Path, record: Record) -> None:
+    """Add a line to the log, and the names of the columns before the first one."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerow(record)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Read the lines of a log; what was not measured is an empty text."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cut_after(path: Path, step: int) -> None:
+    """Remove the lines of steps after ``step``, which a run that continues will do again."""
+    lines = read(path)
+    kept = [line for line in lines if int(line["step"]) <= step]
+    if len(kept) == len(lines):
+        return
+    path.unlink()
+    for line in kept:
+        append(path, line)  # type: ignore[arg-type]  # text passes through as it is

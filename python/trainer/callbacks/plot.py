@@ -1,0 +1,78 @@
+"""The loss as a picture that grows with the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+
+from trainer.callbacks.metrics import read
+
+
+class Plot(lightning.Callback):
+    """Draws ``loss.png`` and ``loss.svg`` from the log at each validation and at the end.
+
+    Parameters
+    ----------
+    metrics
+        The log.
+    folder
+        Where the pictures go.
+    """
+
+    def __init__(self, metrics: Path, folder: Path) -> None:
+        self.metrics = metrics
+        self.folder = folder
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Draw what there is."""
+        draw(self.metrics, self.folder)
+
+    def on_train_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Draw the end."""
+        draw(self.metrics, self.folder)
+
+
+def draw(metrics: Path, folder: Path) -> None:
+    """Draw the losses of a log over the steps, with the tokens seen along the top.
+
+    Nothing is drawn before there are two points to join.
+    """
+    from matplotlib.figure import Figure
+
+    lines = read(metrics)
+    training = [(int(line["step"]), float(line["loss"])) for line in lines if line["loss"]]
+    validation = [
+        (int(line["step"]), float(line["validation_loss"])) for line in lines if line["validation_loss"]
+    ]
+    if max(len(training), len(validation)) < 2:
+        return
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    if training:
+        axes.plot(*zip(*training, strict=True), label="training", color="#9bb7d4", linewidth=1.2)
+    if validation:
+        axes.plot(
+            *zip(*validation, strict=True), label="validation", color="#b03a2e", marker="o", markersize=3.5
+        )
+        step, loss = validation[-1]
+        axes.annotate(f"{loss:.3f}", (step, loss), xytext=(0, 8), textcoords="offset points", ha="right")
+    axes.set(xlabel="optimizer step", ylabel="loss (nats per token)")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    tokens_per_step = next(
+        (int(line["tokens"]) / int(line["step"]) for line in lines if int(line["step"])), 1.0
+    )
+    top = axes.secondary_xaxis(
+        "top", functions=(_scale(tokens_per_step / 1e6), _scale(1e6 / tokens_per_step))
+    )
+    top.set_xlabel("million tokens")
+    for suffix in ("png", "svg"):
+        partial = folder / f".loss.{suffix}"
+        figure.savefig(partial, dpi=120)
+        partial.replace(folder / f"loss.{suffix}")
+
+
+def _scale(factor: float) -> Any:
+    return lambda value: value * factor

@@ -1,0 +1,73 @@
+"""The same prompts continued at each validation: what a loss looks like as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from tokenizers import Tokenizer
+
+from prepcore.arguments import UsageError
+from trainer.display import Display
+from trainer.generate import encode_prompt, stream_text, stream_tokens
+
+NEW_TOKENS = 60
+# Below 1, for a small model wanders at 1 and repeats itself at 0.
+TEMPERATURE = 0.8
+
+
+class Samples(lightning.Callback):
+    """Continues prompts with a fixed seed, on the screen and in a file.
+
+    Parameters
+    ----------
+    prompts
+        The texts to continue.
+    tokenizer
+        The data's.
+    path
+        File that the samples are added to.
+    display
+        The screen.
+    """
+
+    def __init__(self, prompts: list[str], tokenizer: Tokenizer, path: Path, display: Display) -> None:
+        self.prompts = prompts
+        self.tokenizer = tokenizer
+        self.path = path
+        self.display = display
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Continue every prompt."""
+        module.eval()
+        texts = [prompt + self._continue(module, prompt) for prompt in self.prompts]
+        module.train()
+        with self.path.open("a", encoding="utf-8") as file:
+            for text in texts:
+                file.write(f"--- step {trainer.global_step}\n{text}\n")
+        for text in texts:
+            self.display.line("  | " + text.replace("\n", "\n  | "))
+
+    def _continue(self, module: Any, prompt: str) -> str:
+        ids = encode_prompt(self.tokenizer, prompt, module.model)
+        sampled = stream_tokens(module.model, ids, max_new_tokens=NEW_TOKENS, temperature=TEMPERATURE)
+        return "".join(stream_text(self.tokenizer, ids, sampled))
+
+
+def read_prompts(path: str) -> list[str]:
+    """Read prompts, one a line; empty lines are skipped.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read or holds none.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--prompts {path} cannot be read: {error}") from error
+    prompts = [line for line in lines if line.strip()]
+    if not prompts:
+        raise UsageError(f"--prompts {path} has no prompt, wanted one a line")
+    return prompts

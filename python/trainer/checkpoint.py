@@ -1,0 +1,127 @@
+"""Checkpoints: Hugging Face folders that can also be trained on.
+
+``step-00000100/`` holds ``config.json``, ``generation_config.json``, ``model.safetensors`` and the tokenizer,
+so that ``from_pretrained`` and everything built on it opens the folder as it is, and ``training_state.pt``
+with what training needs beyond the weights. A folder is written under another name and renamed when all of it
+is on the disk: it is whole or absent.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins import CheckpointIO
+from transformers import LlamaForCausalLM
+
+STATE_FILE = "training_state.pt"
+LAST = "last"
+
+# What Lightning would store and a step number replaces: its loop counters describe hooks half-way through, and
+# the weights are in the safetensors file.
+LEFT_OUT = ("state_dict", "loops", "lr_schedulers", "callbacks", "hparams_name", "hyper_parameters")
+
+
+class HuggingFaceCheckpoint(CheckpointIO):
+    """Writes what Lightning hands over as a Hugging Face folder, and reads the training state back.
+
+    The weights are not read back here: a run that continues opens the folder like any other model.
+
+    Parameters
+    ----------
+    model
+        The model in training.
+    tokenizer
+        Folder whose files are copied into each checkpoint, or None.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, tokenizer: Path | None) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a folder; one of that name is replaced."""
+        state = {name: value for name, value in checkpoint.items() if name not in LEFT_OUT}
+        write_folder(self.model, self.tokenizer, Path(path), state)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read the training state; never runs code from the file."""
+        state: dict[str, Any] = torch.load(Path(path) / STATE_FILE, map_location="cpu", weights_only=True)
+        return state
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a folder."""
+        shutil.rmtree(path)
+
+
+def write_folder(
+    model: LlamaForCausalLM, tokenizer: Path | None, folder: Path, state: dict[str, Any] | None = None
+) -> None:
+    """Write a model as a Hugging Face folder, whole or not at all.
+
+    Parameters
+    ----------
+    model
+        Weights are written in the type they have.
+    tokenizer
+        Folder of tokenizer files to copy, or None.
+    folder
+        Where to; its parent is made, and a folder of that name is replaced.
+    state
+        Training state to store beside the weights.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    model.save_pretrained(partial)
+    if tokenizer is not None:
+        for file in sorted(tokenizer.iterdir()):
+            if file.is_file():
+                shutil.copyfile(file, partial / file.name)
+    if state is not None:
+        torch.save(state, partial / STATE_FILE)
+    for file in partial.iterdir():
+        _flush(file)
+    _flush(partial)
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    _flush(folder.parent)
+
+
+def folder_of_step(checkpoints: Path, step: int) -> Path:
+    """Return the folder of the checkpoint of a step."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def step_of(folder: Path) -> int:
+    """Return the step that a checkpoint folder's name states."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def all_checkpoints(checkpoints: Path) -> list[Path]:
+    """List the whole checkpoints of a run, oldest first."""
+    return sorted(folder for folder in checkpoints.glob("step-*") if (folder / STATE_FILE).is_file())
+
+
+def point_last(folder: Path) -> None:
+    """Make ``last`` beside a checkpoint point to it."""
+    link = folder.with_name(LAST)
+    fresh = folder.with_name(f".{LAST}.partial")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder.name)
+    fresh.replace(link)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""The command line of the trainer; nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from prepcore.arguments import Command, Program
+from trainer import __version__
+from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
+
+EXAMPLES = """
+  python -m trainer fit --config demo --data.path tokens
+  python -m trainer fit --resume runs/demo --trainer.max-steps 2000
+  python -m trainer generate runs/demo/checkpoints/last --prompt "Once upon a time"
+"""
+
+FIT_EXAMPLES = """
+  a preset:   python -m trainer fit --config tinysolar-248m --data.path tokens --run runs/first
+  continue:   python -m trainer fit --resume runs/first --trainer.max-tokens 2000000000
+  deepen:     python -m trainer fit --data.path tokens --run runs/deep --model.init.strategy upscale
+                --model.init.source runs/first/checkpoints/last --model.init.layers 16
+"""
+
+INIT_EXAMPLES = """
+  python -m trainer init --model.init.strategy downscale --model.init.source SOURCE --model.init.layers 10 --out DIR
+  python -m trainer init --model.init.strategy upscale --model.init.source SOURCE --model.init.layers 16 --out DIR
+"""
+
+GENERATE_EXAMPLES = """
+  python -m trainer generate runs/demo/checkpoints/last --prompt "Return the" --temperature 0.7
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    program = Program(
+        name="python -m trainer",
+        summary="Train Llama models on token folders made by `prepcore pack`.",
+        version=lambda: __version__,
+        commands=[
+            Command("fit", "train a model", lambda: FitConfig, _fit, examples=FIT_EXAMPLES, presets=presets),
+            Command(
+                "init",
+                "make a model folder without training",
+                lambda: InitializeConfig,
+                _init,
+                examples=INIT_EXAMPLES,
+            ),
+            Command(
+                "generate", "continue a text", lambda: GenerateConfig, _generate, examples=GENERATE_EXAMPLES
+            ),
+        ],
+        examples=EXAMPLES,
+    )
+    return program.main(resumed(sys.argv[1:] if words is None else words))
+
+
+def resumed(words: Sequence[str]) -> list[str]:
+    """Put the configuration of the run that ``--resume RUN`` names before all other options.
+
+    A run that continues is configured as it was, and what the command line says besides wins over that.
+    """
+    words = list(words)
+    for index, word in enumerate(words):
+        run = word.removeprefix("--resume=") if word.startswith("--resume=") else None
+        if word == "--resume" and index + 1 < len(words):
+            run = words[index + 1]
+        configuration = Path(run) / "config.yaml" if run else None
+        if configuration is not None and configuration.is_file():
+            return [*words[:1], "--config", str(configuration), *words[1:]]
+    return words
+
+
+def _fit(config: FitConfig) -> int:
+    from trainer.quiet import quiet_libraries
+
+    quiet_libraries()
+    from trainer.fit import fit
+
+    print(fit(config))  # noqa: T201 - the answer: where the model lies
+    return 0
+
+
+def _init(config: InitializeConfig) -> int:
+    from trainer.quiet import quiet_libraries
+
+    quiet_libraries()
+    from trainer.init import init
+
+    print(init(config))  # noqa: T201
+    return 0
+
+
+def _generate(config: GenerateConfig) -> int:
+    from trainer.quiet import quiet_libraries
+
+    quiet_libraries()
+    from trainer.generate import generate
+
+    for piece in generate(config):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return 0

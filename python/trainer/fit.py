@@ -1,0 +1,254 @@
+"""A training run from its configuration to its last checkpoint, on one page."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from transformers import LlamaForCausalLM
+
+from prepcore.arguments import UsageError
+from prepcore.arguments.program import Terminated
+from trainer.callbacks.checkpoint import SaveCheckpoints
+from trainer.callbacks.metrics import Metrics
+from trainer.callbacks.plot import Plot
+from trainer.callbacks.samples import Samples, read_prompts
+from trainer.callbacks.throughput import Throughput
+from trainer.checkpoint import LAST, HuggingFaceCheckpoint, step_of
+from trainer.config import FitConfig
+from trainer.data import PackedTokens, Rows
+from trainer.display import Display
+from trainer.generate import open_tokenizer
+from trainer.initialize import from_source, parameter_count
+from trainer.initialize.pretrained import open_source
+from trainer.initialize.random import random_configuration, random_model
+from trainer.model import LlamaModule
+from trainer.precision import resolve_precision
+from trainer.resolve import RunNumbers, resolve, schedule_of
+from trainer.run_folder import RunFolder
+from trainer.signals import Stopped, StopRequest
+from trainer.tokens import TokenFolder
+
+# Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
+SAMPLE_TOKENS = 4096
+
+
+def fit(config: FitConfig) -> Path:
+    """Train a model.
+
+    Parameters
+    ----------
+    config
+        The whole configuration; with ``resume``, that of the run continued and what is changed in it.
+
+    Returns
+    -------
+    Path
+        The last checkpoint.
+
+    Raises
+    ------
+    UsageError
+        When the configuration or the data is wrong; nothing was written.
+    TrainingFailed
+        When the loss is no longer a number.
+    KeyboardInterrupt, Terminated
+        After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
+    """
+    folder = TokenFolder.open(config.data.path)
+    numbers = resolve(config, folder)
+    schedule = schedule_of(config, numbers.total_steps)
+    prompts = read_prompts(config.prompts) if config.prompts else []
+    tokenizer = open_tokenizer(folder.tokenizer) if prompts else None
+    stop = StopRequest()
+    with Display(numbers.total_steps) as display, stop.listening():
+        checkpoint, model = None, None
+        if config.resume:
+            run, checkpoint, changes = RunFolder.again(config, config.resume)
+            display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
+            for change in changes:
+                display.line(f"  changed {change}")
+            model = open_source(str(checkpoint))
+        else:
+            model = first_model(config, folder, numbers, display)
+            run = RunFolder.begin(config)
+        first_step = step_of(checkpoint) if checkpoint else 0
+        module = LlamaModule(
+            model,
+            optimizer=config.optimizer,
+            learning_rate=schedule,
+            gradient_clip=config.trainer.gradient_clip_val,
+            before_micro_batch=stop.check,
+        )
+        data = packed_tokens(config, folder, numbers, first_step)
+        throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
+        callbacks: list[lightning.Callback] = [
+            throughput,
+            Metrics(
+                run.metrics,
+                throughput,
+                display,
+                every=config.trainer.log_every_n_steps,
+                first_step=first_step,
+                tokens_per_step=numbers.tokens_per_step,
+                tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
+            ),
+            SaveCheckpoints(
+                run.checkpoints,
+                throughput,
+                every=config.checkpoint.interval or config.trainer.val_check_interval,
+                keep=config.checkpoint.keep,
+                first_step=first_step,
+            ),
+            Plot(run.metrics, run.path),
+        ]
+        if tokenizer is not None:
+            callbacks.append(Samples(prompts, tokenizer, run.samples, display))
+        trainer = build_trainer(config, callbacks, HuggingFaceCheckpoint(model, folder.tokenizer), run.path)
+        display.line(describe(config, model, folder, numbers, trainer))
+        try:
+            train(trainer, module, data, checkpoint, numbers.total_steps)
+        except Stopped as stopped:
+            display.line(f"{stopped} after step {trainer.global_step}; continue with --resume {run.path}")
+            raise (KeyboardInterrupt if stopped.number == signal.SIGINT else Terminated) from None
+        last = run.checkpoints / LAST
+        display.line(
+            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, loss.png beside it"
+        )
+        return last
+
+
+def first_model(
+    config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display
+) -> LlamaForCausalLM:
+    """Make the model a run begins with, and say what was made of what."""
+    if config.model.init.strategy == "random":
+        return random_model(
+            random_configuration(
+                config.model,
+                vocabulary_size=folder.vocabulary_size,
+                sequence_length=numbers.length,
+                bos=folder.bos,
+                eos=folder.eos,
+            ),
+            config.seed,
+        )
+    surgery = from_source(config.model.init)
+    vocabulary = surgery.model.config.vocab_size
+    if vocabulary < folder.vocabulary_size:
+        raise UsageError(
+            f"{folder.path} was packed with {folder.vocabulary_size:,} token ids, but the model "
+            f"{config.model.init.source} knows {vocabulary:,}",
+            "pack the documents with the tokenizer of the model",
+        )
+    if numbers.length > surgery.model.config.max_position_embeddings:
+        raise UsageError(
+            f"rows have {numbers.length:,} tokens, but {config.model.init.source} was made for "
+            f"{surgery.model.config.max_position_embeddings:,}",
+            "give a shorter --data.sequence-length",
+        )
+    display.line(
+        f"{config.model.init.strategy} of {config.model.init.source}: source layers {surgery.layers}"
+    )
+    before = sample_loss(config, surgery.source, folder, numbers)
+    if surgery.changed:
+        after = sample_loss(config, surgery.model, folder, numbers)
+        display.line(f"loss on a sample: {before:.4f} nats/token before the surgery, {after:.4f} after")
+    else:
+        display.line(f"loss on a sample: {before:.4f} nats/token")
+    return surgery.model
+
+
+@torch.inference_mode()
+def sample_loss(
+    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers
+) -> float:
+    """Return the loss on the first rows held out (or of the training data), in nats a token."""
+    split = folder.validation or folder.train
+    module = LlamaModule(model, optimizer=config.optimizer, learning_rate=lambda step: 0.0)
+    rows = min(max(1, SAMPLE_TOKENS // numbers.length), split.rows(numbers.length))
+    batch = Rows(split, length=numbers.length, micro=rows, isolate=config.data.isolate_documents)[0]
+    loss, targets = module.loss_sum(batch)
+    return float(loss / targets)
+
+
+def packed_tokens(
+    config: FitConfig, folder: TokenFolder, numbers: RunNumbers, first_step: int
+) -> PackedTokens:
+    """Make the data module of a run."""
+    data = PackedTokens(
+        folder,
+        length=numbers.length,
+        micro=config.batch.micro,
+        rows_per_step=numbers.rows_per_step,
+        total_steps=numbers.total_steps,
+        seed=config.seed,
+        isolate=config.data.isolate_documents,
+    )
+    data.first_step = first_step
+    return data
+
+
+def build_trainer(
+    config: FitConfig, callbacks: list[lightning.Callback], checkpoint: HuggingFaceCheckpoint, path: Path
+) -> lightning.Trainer:
+    """Make Lightning's trainer: one batch is one optimizer step, one epoch is the whole run."""
+    settings = config.trainer
+    return lightning.Trainer(
+        accelerator=settings.accelerator,
+        devices=1,
+        precision=resolve_precision(settings.precision, settings.accelerator),
+        max_epochs=1,
+        val_check_interval=settings.val_check_interval,
+        check_val_every_n_epoch=None,
+        limit_val_batches=settings.limit_val_batches,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        plugins=[checkpoint],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=path,
+    )
+
+
+def train(
+    trainer: lightning.Trainer,
+    module: LlamaModule,
+    data: PackedTokens,
+    checkpoint: Path | None,
+    total_steps: int,
+) -> None:
+    """Validate, train, and validate the end where the last interval did not."""
+    validates = data.folder.validation is not None
+    if checkpoint is None and validates:
+        trainer.validate(module, data, verbose=False)
+    if data.first_step < total_steps:
+        trainer.fit(module, data, ckpt_path=checkpoint)
+    if validates and total_steps % trainer.val_check_interval:
+        trainer.validate(module, data, verbose=False)
+
+
+def describe(
+    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers, trainer: Any
+) -> str:
+    """Say in a few lines what is about to be trained."""
+    shape = model.config
+    rows = folder.train.rows(numbers.length)
+    held_out = (
+        f"{folder.validation.rows(numbers.length):,} rows held out"
+        if folder.validation
+        else "no validation data"
+    )
+    return (
+        f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
+        f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
+        f"data: {rows:,} rows of {numbers.length:,} tokens, {held_out}\n"
+        f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
+        f"({numbers.total_steps * numbers.rows_per_step / rows:.2f} passes over the data)"
+    )

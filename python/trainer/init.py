@@ -1,0 +1,78 @@
+"""Making a model folder without training: ``python -m trainer init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from prepcore.arguments import UsageError
+from trainer.checkpoint import write_folder
+from trainer.config import InitializeConfig
+from trainer.generate import open_tokenizer
+from trainer.initialize import from_source, parameter_count
+from trainer.initialize.random import random_configuration, random_model
+from trainer.run_folder import check_empty
+
+# What belongs to a tokenizer in a folder that holds a model too.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
+
+# Length of a new model where the preset names none: that of Llama 2.
+DEFAULT_LENGTH = 4096
+
+
+def init(config: InitializeConfig) -> str:
+    """Write a complete Hugging Face folder and return what was made.
+
+    Weights taken from a source keep its number type, so nothing of them is lost.
+
+    Raises
+    ------
+    UsageError
+        When the folder is not empty, or the source or the sizes do not allow what is asked.
+    """
+    out = Path(config.out)
+    check_empty(out, "out", "choose another folder")
+    with TemporaryDirectory() as scratch:
+        tokenizer = _tokenizer_files(config, Path(scratch))
+        model, made = _model(config, tokenizer)
+        write_folder(model, tokenizer, out)
+    return f"{made}parameters: {parameter_count(model):,}\nwritten to {out}"
+
+
+def _model(config: InitializeConfig, tokenizer: Path | None) -> tuple[LlamaForCausalLM, str]:
+    if config.model.init.strategy != "random":
+        surgery = from_source(config.model.init, dtype="auto")
+        return surgery.model, f"{config.model.init.strategy}: source layers {surgery.layers}\n"
+    ids = open_tokenizer(tokenizer).get_vocab_size() if tokenizer else 1
+    if tokenizer is None and config.model.vocab_size is None and config.model.preset is None:
+        raise UsageError("a new model needs a vocabulary: wanted --tokenizer DIR or --model.vocab-size N")
+    described = random_configuration(
+        config.model, vocabulary_size=ids, sequence_length=DEFAULT_LENGTH, bos=None, eos=None
+    )
+    return random_model(described, config.seed), ""
+
+
+def _tokenizer_files(config: InitializeConfig, scratch: Path) -> Path | None:
+    """Gather the tokenizer's files alone in a folder; of a hub id, as transformers saves them."""
+    source = config.tokenizer or config.model.init.source
+    if source is None:
+        return None
+    folder = Path(source)
+    if not folder.is_dir():
+        AutoTokenizer.from_pretrained(source).save_pretrained(scratch)
+        return scratch
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file():
+            (scratch / name).write_bytes((folder / name).read_bytes())
+    return scratch

@@ -1,0 +1,129 @@
+"""The folder of a run: its configuration, its log, its checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prepcore.arguments import Parser, UsageError, options_of
+from prepcore.arguments.configuration_file import write
+from trainer.checkpoint import all_checkpoints
+from trainer.config import FitConfig, presets
+
+# What a run is: another value would make the steps already done those of another run.
+FIXED = (
+    "model.",
+    "data.sequence_length",
+    "data.isolate_documents",
+    "batch.",
+    "optimizer.decay_embeddings",
+    "seed",
+)
+# What says where things lie, not what is done.
+PLACES = ("run", "resume")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def configuration(self) -> Path:
+        """The resolved configuration the run was begun with."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """The log, a line an event."""
+        return self.path / "metrics.csv"
+
+    @property
+    def samples(self) -> Path:
+        """Continuations of the prompts over the run."""
+        return self.path / "samples.txt"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @classmethod
+    def begin(cls, config: FitConfig) -> RunFolder:
+        """Make the folder of a new run and note its configuration.
+
+        Raises
+        ------
+        UsageError
+            When the folder has something in it.
+        """
+        run = cls(Path(config.run))
+        check_empty(run.path, "run", f"continue it with --resume {config.run}, or choose another --run")
+        run.path.mkdir(parents=True, exist_ok=True)
+        run._note(config)
+        return run
+
+    @classmethod
+    def again(cls, config: FitConfig, folder: str) -> tuple[RunFolder, Path, list[str]]:
+        """Open the folder of a run to continue it.
+
+        Returns
+        -------
+        tuple
+            The folder, its last checkpoint, and what differs from the run so far, a line each.
+
+        Raises
+        ------
+        UsageError
+            When there is nothing to continue, or an option contradicts what was done.
+        """
+        run = cls(Path(folder))
+        checkpoints = all_checkpoints(run.checkpoints)
+        if not run.configuration.is_file() or not checkpoints:
+            raise UsageError(f"{folder} has no checkpoint to continue from", "begin the run without --resume")
+        words = ["--config", str(run.configuration)]
+        before = dict(_leaves(Parser(FitConfig, "fit", presets()).parse(words)))
+        changes = [
+            (key, before[key], value)
+            for key, value in _leaves(config)
+            if value != before[key] and key not in PLACES
+        ]
+        for key, old, new in changes:
+            if key.startswith(FIXED):
+                raise UsageError(
+                    f"{key.replace('_', '-')} is {new}, but the run in {folder} was begun with {old}",
+                    "leave it out to continue, or begin another run",
+                )
+        run._note(config)
+        return run, checkpoints[-1], [f"{key.replace('_', '-')}: {old} → {new}" for key, old, new in changes]
+
+    def _note(self, config: FitConfig) -> None:
+        options = list(options_of(FitConfig))
+        values = dict(_leaves(dataclasses.replace(config, resume=None)))
+        self.configuration.write_text(write(options, values), encoding="utf-8")
+
+
+def check_empty(path: Path, name: str, hint: str) -> None:
+    """Refuse a folder that has something in it.
+
+    Raises
+    ------
+    UsageError
+        Naming the option that chose the folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(f"--{name} {path} is not empty", hint)
+
+
+def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """List dotted keys and values of a configuration."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
