@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prepcore.arguments import (
@@ -190,6 +190,7 @@ def test_presets_are_names_for_files(tmp_path: Path) -> None:
         parser.parse(["a", "--out", "b", "--config", "larg"])
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     threads=st.none() | st.integers(1, 99),
     colour=st.sampled_from(["plain", "full"]),

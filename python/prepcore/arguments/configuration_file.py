@@ -103,8 +103,14 @@ def _value(value: Any) -> str:
     import yaml
 
     plain = list(value) if isinstance(value, tuple) else value
-    text: str = yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    text = ""
+    # Read back, U+0085 and its like are line breaks in YAML unless they are escaped, as everything then is.
+    for readable in (True, False):
+        text = yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=readable)
+        text = text.removesuffix("\n").removesuffix("\n...")
+        if text.isprintable():
+            break
+    return text
 
 
 def _hyphens(name: str) -> str:

@@ -78,6 +78,11 @@ class Option:
         return get_origin(self.annotation) is dict
 
     @property
+    def takes_text(self) -> bool:
+        """Whether text is among the accepted values."""
+        return self.annotation is str or (is_union(self.annotation) and str in get_args(self.annotation))
+
+    @property
     def holds_list(self) -> bool:
         """Whether a list is among the accepted values, written ``1,2`` or ``[1, 2]`` on the command line."""
         members = get_args(self.annotation) if is_union(self.annotation) else (self.annotation,)

@@ -39,12 +39,15 @@ class Assignment:
         Where it stood, for messages: ``--threads`` or ``run.yaml: threads``.
     subkey
         The key within an option that is an open mapping, or empty.
+    from_file
+        Whether YAML has given the value its type; words are read as YAML only if the option is not text.
     """
 
     option: Option
     value: Any
     place: str
     subkey: str = ""
+    from_file: bool = False
 
 
 class Parser(Generic[Configuration]):
@@ -157,7 +160,7 @@ class Parser(Generic[Configuration]):
             path = configuration_file.find(name, self.presets)
             for key, value in configuration_file.leaves(configuration_file.read(path), self._by_key):
                 option, subkey = self._find(key, f"{path}: key '{key}'")
-                yield Assignment(option, value, f"{path}: {key}", subkey)
+                yield Assignment(option, value, f"{path}: {key}", subkey, from_file=True)
 
     def _find(self, name: str, place: str) -> tuple[Option, str]:
         """Look an option up by a name with hyphens or underscores."""
@@ -207,8 +210,12 @@ class Parser(Generic[Configuration]):
         import jsonargparse
 
         option, value = assignment.option, assignment.value
-        if isinstance(value, str) and option.annotation is str:
+        if isinstance(value, str) and (
+            option.annotation is str or (assignment.from_file and option.takes_text)
+        ):
             return value
+        if assignment.from_file and assignment.subkey:
+            return {assignment.subkey: value}
         converter = self._converters.get(option.key)
         if converter is None:
             converter = jsonargparse.ArgumentParser(exit_on_error=False, add_help=False, allow_abbrev=False)
