@@ -3,12 +3,13 @@
 Fitted on the training rows and scored on the targets of the validation rows, which are those of
 `python -m trainer fit`: in a row of L tokens, each of the last L - 1 given the token before it.
 
-    python examples/bigram.py demo/tokens
+    python examples/bigram.py demo/tokens --run demo/runs/demo
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,27 @@ def validation_loss(folder: Path) -> float:
     return loss
 
 
+def last_validation(run: Path) -> tuple[int, float]:
+    """Return step and loss of the last validation in the log of a run of the trainer."""
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+        validated = [line for line in csv.DictReader(lines) if line["validation_loss"]]
+    return int(validated[-1]["step"]), float(validated[-1]["validation_loss"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="The validation loss of a Kneser-Ney bigram, in nats a token."
     )
     parser.add_argument("folder", type=Path, help="token folder with a validation folder in it")
-    print(f"{validation_loss(parser.parse_args().folder):.4f}")
+    parser.add_argument(
+        "--run", type=Path, action="append", default=[], help="a training run to print beside it"
+    )
+    arguments = parser.parse_args()
+    print("validation loss, nats a token")
+    print(f"  {validation_loss(arguments.folder):.4f}  interpolated Kneser-Ney bigram")
+    for run in arguments.run:
+        step, loss = last_validation(run)
+        print(f"  {loss:.4f}  {run} after {step} steps")
 
 
 if __name__ == "__main__":
