@@ -60,7 +60,7 @@ def slow_discount(counts: object) -> float:
 
 def test_a_case_worked_out_by_hand() -> None:
     # 0 1 0 1 0 2: pairs 01 twice, 10 twice, 02 once. D = 1 / (1 + 2 * 2) = 0.2. Each word follows one
-    # context, so the lower level has three counts of one and D = 0.5: 0.5 / 3 + 0.5 / 3 = 1 / 3 for each word.
+    # context, so the lower level has three counts of one and D = 0.5: twice 0.5 / 3 is 1 / 3 each.
     model = bigram.KneserNeyBigram(np.array([0, 1, 0, 1, 0]), np.array([1, 0, 1, 0, 2]), 3)
     previous, following = np.array([0, 0, 1, 2]), np.array([1, 0, 0, 1])
     # After 0: three pairs, two followers, 0.2 * 2 / 3 left. After 1: two pairs, one follower. After 2: none.
