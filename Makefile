@@ -48,8 +48,8 @@ clean: ## remove what was built and what the demo made; .venv stays
 # Stamps: each stands for what it names being done, and is as new as that.
 
 .venv/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer \
-	is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)"; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: Python 3.11 or newer \
+	is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo missing)"; \
 	echo "hint: make PYTHON=python3.12"; exit 1; } >&2
 	@command -v $(CARGO) >/dev/null || { echo "error: the Rust toolchain is needed, and '$(CARGO)' is not found"; \
 	echo "hint: see https://rustup.rs"; exit 1; } >&2
