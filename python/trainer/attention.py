@@ -1,9 +1,9 @@
 """Attention that keeps the documents of a packed row apart.
 
-A packed row holds several documents. Restarting position ids alone separate them in stock transformers only
-under conditions that are easy to lose in silence (no 2-D mask, no cache, eager or SDPA attention), so the
-trainer registers an attention of its own. An attention registered without a mask function is handed no mask by
-transformers at all: isolation is entirely what :func:`packed_attention` does with ``document_mask``.
+A packed row holds several documents. Restarting position ids alone separate them in stock transformers
+only under conditions that are easy to lose in silence (no 2-D mask, no cache, eager or SDPA attention), so
+the trainer registers an attention of its own. An attention registered without a mask function is handed no
+mask by transformers at all: isolation is entirely what :func:`packed_attention` does with ``document_mask``.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from transformers import LlamaForCausalLM
 STATE_FILE = "training_state.pt"
 LAST = "last"
 
-# What Lightning would store and a step number replaces: its loop counters describe hooks half-way through, and
-# the weights are in the safetensors file.
+# What Lightning would store and we do not: the weights are in the safetensors file, and a step number says
+# what its loop counters, which describe hooks half-way through, would say.
 LEFT_OUT = ("state_dict", "loops", "lr_schedulers", "callbacks", "hparams_name", "hyper_parameters")
 
 

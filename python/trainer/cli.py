@@ -9,6 +9,7 @@ from pathlib import Path
 from prepcore.arguments import Command, Program
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.process import prepare_threads, quiet_lightning, quiet_transformers
 
 EXAMPLES = """
   python -m trainer fit --config demo --data.path tokens
@@ -24,8 +25,10 @@ FIT_EXAMPLES = """
 """
 
 INIT_EXAMPLES = """
-  python -m trainer init --model.init.strategy downscale --model.init.source SOURCE --model.init.layers 10 --out DIR
-  python -m trainer init --model.init.strategy upscale --model.init.source SOURCE --model.init.layers 16 --out DIR
+  shallower:  python -m trainer init --out DIR --model.init.strategy downscale
+                --model.init.source SOURCE --model.init.layers 10
+  deeper:     python -m trainer init --out DIR --model.init.strategy upscale
+                --model.init.source SOURCE --model.init.layers 16
 """
 
 GENERATE_EXAMPLES = """
@@ -74,9 +77,9 @@ def resumed(words: Sequence[str]) -> list[str]:
 
 
 def _fit(config: FitConfig) -> int:
-    from trainer.quiet import quiet_libraries
-
-    quiet_libraries()
+    prepare_threads()
+    quiet_transformers()
+    quiet_lightning()
     from trainer.fit import fit
 
     print(fit(config))  # noqa: T201 - the answer: where the model lies
@@ -84,9 +87,8 @@ def _fit(config: FitConfig) -> int:
 
 
 def _init(config: InitializeConfig) -> int:
-    from trainer.quiet import quiet_libraries
-
-    quiet_libraries()
+    prepare_threads()
+    quiet_transformers()
     from trainer.init import init
 
     print(init(config))  # noqa: T201
@@ -94,9 +96,8 @@ def _init(config: InitializeConfig) -> int:
 
 
 def _generate(config: GenerateConfig) -> int:
-    from trainer.quiet import quiet_libraries
-
-    quiet_libraries()
+    prepare_threads()
+    quiet_transformers()
     from trainer.generate import generate
 
     for piece in generate(config):

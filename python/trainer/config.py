@@ -72,7 +72,7 @@ class InitConfig:
             return
         if self.source is None:
             raise ValueError(
-                f"model.init.strategy is {self.strategy}, and model.init.source is missing: wanted a model folder"
+                f"model.init.strategy is {self.strategy}: wanted model.init.source, the folder of a model"
             )
         if self.strategy == "continue":
             self._refuse("layers", "keep")
@@ -123,8 +123,8 @@ class ModelConfig:
         for name in ("preset", *ARCHITECTURE):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"model.{name.replace('_', '-')} is {getattr(self, name)}, but the architecture is that of "
-                    f"model.init.source {self.init.source}\nhint: leave it out"
+                    f"model.{name.replace('_', '-')} is {getattr(self, name)}, but the architecture is that "
+                    f"of model.init.source {self.init.source}\nhint: leave it out"
                 )
 
 

@@ -143,7 +143,7 @@ class PackedTokens(lightning.LightningDataModule):
             batch_size=None,
             sampler=indices,
             pin_memory=torch.cuda.is_available(),
-            # A loader draws a seed for its workers when it is iterated; from a generator of its own, so that a
+            # A loader draws a seed for workers when it is iterated; from a generator of its own, so that a
             # run that validates more often does not have another dropout.
             generator=torch.Generator(),
         )

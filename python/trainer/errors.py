@@ -1,7 +1,7 @@
-"""The error of a run that had begun; what is wrong before it begins is a ``prepcore.arguments.UsageError``."""
+"""The error of a run that had begun; before that, it is a ``prepcore.arguments.UsageError``."""
 
 
-class TrainingFailed(RuntimeError):
+class TrainingError(RuntimeError):
     """A run could not go on; the checkpoints saved before stay usable.
 
     Parameters

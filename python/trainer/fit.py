@@ -53,7 +53,7 @@ def fit(config: FitConfig) -> Path:
     ------
     UsageError
         When the configuration or the data is wrong; nothing was written.
-    TrainingFailed
+    TrainingError
         When the loss is no longer a number.
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.

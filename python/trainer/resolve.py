@@ -51,8 +51,8 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
         )
     if folder.validation is not None and folder.validation.rows(length) == 0:
         raise UsageError(
-            f"{folder.path / 'validation'} has {folder.validation.tokens:,} tokens, not enough for one row of "
-            f"{length:,}",
+            f"{folder.path / 'validation'} has {folder.validation.tokens:,} tokens, not enough for one row "
+            f"of {length:,}",
             "hold out more documents with `prepcore pack --validation`",
         )
     rows_per_step = _rows_per_step(config, length)

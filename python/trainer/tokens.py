@@ -198,7 +198,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise UsageError(f"{manifest_path} states the format {found!r}, wanted {FORMAT!r}", hint=pack_hint)
     if manifest.get("format_version") != FORMAT_VERSION:
         raise UsageError(
-            f"{manifest_path} has format version {manifest.get('format_version')}, this trainer reads {FORMAT_VERSION}"
+            f"{manifest_path} has format version {manifest.get('format_version')}, "
+            f"this trainer reads {FORMAT_VERSION}"
         )
     if manifest.get("packing", "concatenate") != "concatenate":
         raise UsageError(

@@ -15,8 +15,8 @@ from trainer.signals import Stopped
 class SaveCheckpoints(lightning.Callback):
     """Saves every few steps, at the end, and when the run is told to stop.
 
-    Lightning validates after this hook, so a checkpoint is on the disk before its evaluation begins. A stop in
-    the middle of a step saves the weights the step began with: what it had accumulated is done again.
+    Lightning validates after this hook, so a checkpoint is on the disk before its evaluation begins. A stop
+    in the middle of a step saves the weights the step began with: what it had accumulated is done again.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class SaveCheckpoints(lightning.Callback):
             return
         self.throughput.pause()
         checkpoint = folder_of_step(self.folder, step)
-        trainer.save_checkpoint(checkpoint)
+        trainer.save_checkpoint(checkpoint, weights_only=False)
         point_last(checkpoint)
         self.saved_step = step
         for old in all_checkpoints(self.folder)[: -self.keep]:

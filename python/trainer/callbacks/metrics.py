@@ -12,7 +12,7 @@ import torch
 
 from trainer.callbacks.throughput import Throughput
 from trainer.display import Display, Record
-from trainer.errors import TrainingFailed
+from trainer.errors import TrainingError
 
 COLUMNS = (
     "step",
@@ -91,9 +91,9 @@ class Metrics(lightning.Callback):
         }
         append(self.path, record)
         if not math.isfinite(loss) or not math.isfinite(norm):
-            raise TrainingFailed(
-                f"the loss is {loss} and the gradient's norm {norm} in the steps up to {step}, wanted numbers",
-                "a lower --optimizer.learning-rate or a longer --schedule.warmup; the checkpoints before are good",
+            raise TrainingError(
+                f"the loss is {loss} and the norm of the gradient {norm} up to step {step}, wanted numbers",
+                "try a lower --optimizer.learning-rate, from a checkpoint before",
             )
         self.display.step(record, self.throughput.seconds_left(step))
 

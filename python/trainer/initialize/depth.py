@@ -63,8 +63,8 @@ def upscale_map(depth: int, layers: int) -> list[int]:
     lowest, highest = depth + 1 + (depth + 1) % 2, 2 * depth
     if layers % 2 or not lowest <= layers <= highest:
         raise UsageError(
-            f"model.init.layers is {layers}: upscale of a source with {depth} layers wants an even number from "
-            f"{lowest} to {highest}"
+            f"model.init.layers is {layers}: upscale of a source with {depth} layers wants an even number "
+            f"from {lowest} to {highest}"
         )
     dropped = depth - layers // 2
     return [*range(depth - dropped), *range(dropped, depth)]
@@ -113,7 +113,7 @@ def explicit_map(strategy: str, depth: int, layers: list[int]) -> list[int]:
 def remap_state(state: Mapping[str, Tensor], layers: Sequence[int]) -> dict[str, Tensor]:
     """Rename the weights of a source so that ``layers[i]`` of it becomes layer ``i``.
 
-    What belongs to no layer keeps its name. A source layer that is used twice is used as it is: loading copies.
+    What belongs to no layer keeps its name. A source layer may be used twice: loading copies.
     """
     by_layer: dict[int, dict[str, Tensor]] = {}
     remapped: dict[str, Tensor] = {}
