@@ -5,10 +5,14 @@
 //! [`default_configuration`].
 
 mod clean;
+mod pack;
 mod size;
+mod tokenizer;
 
 pub use clean::{Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, ShortLines, Switch};
+pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use size::ByteSize;
+pub use tokenizer::Tokenizer;
 
 use serde::de::DeserializeOwned;
 
@@ -19,6 +23,8 @@ use crate::{Error, Result};
 pub fn default_configuration(verb: &str) -> Option<serde_json::Value> {
     match verb {
         "clean" => serde_json::to_value(Clean::default()).ok(),
+        "pack" => serde_json::to_value(Pack::default()).ok(),
+        "tokenizer" => serde_json::to_value(Tokenizer::default()).ok(),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::folder::{CleanFolder, FolderWriter, Grouping};
 use super::judge::Decide;
 use super::pool::{self, Width};
-use super::{Progress, Watcher};
+use super::{Progress, Watcher, preview, run_facts};
 use crate::Result;
 use crate::config::{Clean, Dedup, OutputFormat, resolve_threads};
 use crate::dedup::{KEY_ALGORITHM, KEY_SEED};
@@ -45,9 +45,10 @@ pub fn clean(
 ) -> Result<Cleaned> {
     configuration.validate()?;
     let started = Instant::now();
-    let progress = Progress::default();
+    let progress = Progress::of_plan(plan);
     let folder = CleanFolder::new(configuration, plan, out, &progress)?;
-    sink::prepare_folder(out, inputs)?;
+    preview::check(plan, inputs, out)?;
+    sink::prepare_folder(out)?;
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let writer = FolderWriter::create(&folder);
     let order = (Decide::new(configuration), Grouping::default());
@@ -73,7 +74,8 @@ pub fn clean(
     };
     manifest.counts.check()?;
     let seconds = started.elapsed().as_secs_f64();
-    sink::write_json(out.join(manifest::RUN), &run_facts(configuration, width.threads(), seconds))?;
+    let facts = run_facts(configuration.threads, configuration.memory, width.threads(), seconds);
+    sink::write_json(out.join(manifest::RUN), &facts)?;
     // The manifest comes last: a folder that has one is complete.
     sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
     Ok(manifest)
@@ -91,17 +93,4 @@ fn settings(configuration: &Clean, plan: &Plan) -> Value {
         settings.insert("dedup".into(), dedup.into());
     }
     settings
-}
-
-/// What may differ between runs.
-pub(crate) fn run_facts(configuration: &Clean, threads: usize, seconds: f64) -> Value {
-    json!({
-        "seconds": seconds,
-        "threads": threads,
-        "threads_asked_for": configuration.threads,
-        "memory": configuration.memory,
-        "cores": resolve_threads(None),
-        "system": std::env::consts::OS,
-        "architecture": std::env::consts::ARCH,
-    })
 }

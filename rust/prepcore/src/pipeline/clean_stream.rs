@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::judge::{Decide, Decided, Judge, Judged};
 use super::pool::{self, Event, Reservation, Road, Step, Width};
@@ -20,7 +21,13 @@ use crate::{Error, Result};
 /// Batches between the engine and whoever pulls them.
 const QUEUE: usize = 2;
 
-/// The kept documents of a stream, pulled batch by batch. Dropping it stops the engine.
+/// How long a consumer that has nothing else to look at waits at a time.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// The kept documents of a stream, pulled batch by batch.
+///
+/// Dropping it stops the engine, which sees that its queue has no other end. Nothing waits for that: the engine
+/// may be reading a stream that needs a lock which the dropping thread holds.
 pub struct CleanedStream {
     schema: SchemaRef,
     batches: Option<Receiver<RecordBatch>>,
@@ -71,43 +78,53 @@ impl CleanedStream {
         self.outcome.clone()
     }
 
-    /// Pulls the next batch; `None` once all were pulled.
+    /// Waits so long for the next batch.
     ///
     /// # Errors
     /// Whatever stopped the engine.
-    pub fn pull(&mut self) -> Result<Option<RecordBatch>> {
-        if let Some(batch) = self.batches.as_ref().and_then(|batches| batches.recv().ok()) {
-            return Ok(Some(batch));
+    pub fn pull(&mut self, wait: Duration) -> Result<Pulled> {
+        match self.batches.as_ref().map(|batches| batches.recv_timeout(wait)) {
+            Some(Ok(batch)) => return Ok(Pulled::Batch(batch)),
+            Some(Err(RecvTimeoutError::Timeout)) => return Ok(Pulled::Waiting),
+            // The engine has let go of its end of the queue.
+            Some(Err(RecvTimeoutError::Disconnected)) | None => self.batches = None,
         }
-        self.batches = None;
-        let Some(engine) = self.engine.take() else { return Ok(None) };
+        let Some(engine) = self.engine.take() else { return Ok(Pulled::End) };
         let counts = engine.join().unwrap_or_else(|_| Err(Error::Internal("the engine panicked".into())))?;
         *self.outcome.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
-        Ok(None)
+        Ok(Pulled::End)
     }
+}
+
+/// What pulling gave.
+#[derive(Debug)]
+pub enum Pulled {
+    /// A batch of kept documents.
+    Batch(RecordBatch),
+    /// Nothing yet.
+    Waiting,
+    /// All were pulled.
+    End,
 }
 
 impl Iterator for CleanedStream {
     type Item = std::result::Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.pull().map_err(|error| ArrowError::ExternalError(Box::new(error))).transpose()
+        loop {
+            match self.pull(WAIT) {
+                Ok(Pulled::Batch(batch)) => return Some(Ok(batch)),
+                Ok(Pulled::Waiting) => {}
+                Ok(Pulled::End) => return None,
+                Err(error) => return Some(Err(ArrowError::ExternalError(Box::new(error)))),
+            }
+        }
     }
 }
 
 impl RecordBatchReader for CleanedStream {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
-    }
-}
-
-impl Drop for CleanedStream {
-    fn drop(&mut self) {
-        self.batches = None;
-        if let Some(engine) = self.engine.take() {
-            // An error after the consumer has left has no one to hear it.
-            let _ = engine.join();
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::Clean;
 use crate::ledger::{self, Fate, KEYS_HEADER};
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
 use crate::sink::{AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, ParquetSink, Piece, Written};
-use crate::source::{PART_BYTES, Plan, Segment, UNIT_BYTES, Unit, Units, UnreadableLine};
+use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, Unit, Units, UnreadableLine};
 use crate::{Error, Result};
 
 /// The road and what all its tasks share.
@@ -26,31 +26,13 @@ pub(crate) struct CleanFolder<'a> {
     dropped_schema: SchemaRef,
 }
 
-/// A part: its number in the plan, and which piece of it where a long compressed file fills several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Part {
-    number: usize,
-    piece: usize,
-}
-
-impl Part {
-    /// `part-00003`, then `part-00003_001`: names sort in this order.
-    fn stem(self) -> String {
-        match self.piece {
-            0 => format!("part-{:05}", self.number),
-            piece => format!("part-{:05}_{piece:03}", self.number),
-        }
-    }
-}
-
 /// Consecutive units of one part that become one row group: small ones share it, up to [`UNIT_BYTES`].
 #[derive(Default)]
 pub(crate) struct Grouping {
+    cursor: PartCursor,
     part: Part,
     units: Vec<(Decided, Reservation)>,
     bytes: u64,
-    /// Bytes of the part that went before.
-    filled: u64,
     /// Whether the part has been handed on, at least in part.
     begun: bool,
 }
@@ -104,26 +86,6 @@ impl<'a> CleanFolder<'a> {
         }
     }
 
-    /// Whether parts of this segment are cut as it is read, because no metadata tell its size.
-    fn cut_while_reading(&self, part: Part) -> bool {
-        let segments = &self.plan.segments[self.plan.parts[part.number].clone()];
-        matches!(segments, [Segment::Compressed { .. } | Segment::Stream])
-    }
-
-    fn group(&self, grouping: &mut Grouping, decided: Decided, held: Reservation, jobs: &mut Vec<Job>) {
-        let bytes = decided.documents.bytes;
-        let full = self.cut_while_reading(grouping.part) && grouping.filled + bytes > PART_BYTES;
-        if full && grouping.filled > 0 {
-            jobs.push(grouping.close());
-            grouping.part.piece += 1;
-        } else if !grouping.units.is_empty() && grouping.bytes + bytes > UNIT_BYTES {
-            jobs.push(grouping.flush(false));
-        }
-        grouping.bytes += bytes;
-        grouping.filled += bytes;
-        grouping.units.push((decided, held));
-    }
-
     fn keys(decided: &Decided, keys: &mut Vec<u8>) {
         let documents = decided.documents.addresses.iter().zip(&decided.keys).zip(&decided.fates);
         for ((address, key), fate) in documents {
@@ -132,37 +94,33 @@ impl<'a> CleanFolder<'a> {
             }
         }
     }
-
-    fn unreadable(&self, decided: &Decided, lines: &mut Vec<u8>) -> Result<()> {
-        for row in &decided.documents.unreadable {
-            let source = row.address.source;
-            let file = self.plan.files.get(source as usize).map_or("", |file| file.name.as_str());
-            let line = UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
-            serde_json::to_writer(&mut *lines, &line)
-                .map_err(|error| Error::Internal(format!("cannot write unreadable.jsonl: {error}")))?;
-            lines.push(b'\n');
-        }
-        Ok(())
-    }
 }
 
 impl Grouping {
+    /// Takes the next unit; gives the row groups that it ends.
+    fn unit(&mut self, plan: &Plan, decided: Decided, held: Reservation, jobs: &mut Vec<Job>) {
+        let bytes = decided.documents.bytes;
+        let part = self.cursor.unit(plan, bytes);
+        self.go_to(part, jobs);
+        if !self.units.is_empty() && self.bytes + bytes > UNIT_BYTES {
+            jobs.push(self.flush(false));
+        }
+        self.bytes += bytes;
+        self.units.push((decided, held));
+    }
+
+    /// Ends the part where another begins.
+    fn go_to(&mut self, part: Part, jobs: &mut Vec<Job>) {
+        if part != self.part {
+            jobs.push(self.flush(true));
+            self.part = part;
+        }
+    }
+
     fn flush(&mut self, close: bool) -> Job {
         self.begun = !close;
         self.bytes = 0;
         Job { part: self.part, units: std::mem::take(&mut self.units), close }
-    }
-
-    fn close(&mut self) -> Job {
-        self.filled = 0;
-        self.flush(true)
-    }
-
-    /// Ends the part and goes on to the next.
-    fn next_part(&mut self) -> Job {
-        let job = self.close();
-        self.part = Part { number: self.part.number + 1, piece: 0 };
-        job
     }
 }
 
@@ -198,19 +156,17 @@ impl Road for CleanFolder<'_> {
         let mut step = Step::default();
         match event {
             Event::Unit(judged, held) => {
-                let decided = decide.decide(judged);
-                self.group(grouping, decided, held, &mut step.jobs);
+                grouping.unit(self.plan, decide.decide(judged), held, &mut step.jobs);
                 step.stop = decide.is_full();
             }
             Event::SegmentEnd(segment) => {
-                if segment + 1 == self.plan.parts[grouping.part.number].end {
-                    step.jobs.push(grouping.next_part());
-                }
+                grouping.cursor.segment_end(self.plan, segment);
+                grouping.go_to(grouping.cursor.part(), &mut step.jobs);
             }
             // An input without segments, or one that --limit cut short, still ends its part.
             Event::End => {
                 if grouping.begun || !grouping.units.is_empty() || grouping.part == Part::default() {
-                    step.jobs.push(grouping.next_part());
+                    step.jobs.push(grouping.flush(true));
                 }
             }
         }
@@ -226,7 +182,9 @@ impl Road for CleanFolder<'_> {
             counts.add(&decided.counts(self.judge.reasons()));
             rows.count(&decided.documents);
             Self::keys(decided, &mut keys);
-            self.unreadable(decided, &mut unreadable)?;
+            for row in &decided.documents.unreadable {
+                unreadable.extend(UnreadableLine::encode(row, &self.plan.files)?);
+            }
             dropped.push(ledger::dropped_batch(&self.dropped_schema, &decided.documents, &decided.fates)?);
         }
         let kept: Vec<_> = job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
@@ -304,7 +262,7 @@ impl FolderWriter {
 
 impl OpenPart {
     fn create(folder: &CleanFolder<'_>, part: Part) -> Result<Self> {
-        let stem = part.stem();
+        let stem = part.stem("part");
         let mut keys = AtomicFile::create(folder.out.join(format!("keys/{stem}.keys")))?;
         keys.append(&KEYS_HEADER)?;
         let dropped = AtomicFile::create(folder.out.join(format!("dropped/{stem}.parquet")))?;

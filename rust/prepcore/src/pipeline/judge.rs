@@ -8,7 +8,7 @@ use crate::dedup::{Key, Keyer, Seen};
 use crate::ledger::{DUPLICATE, Fate};
 use crate::manifest::Counts;
 use crate::rule::{RuleSet, Verdict};
-use crate::source::{Documents, Plan};
+use crate::source::{Documents, Numbering, Plan};
 
 /// Judges units, each alone.
 pub(crate) struct Judge {
@@ -52,9 +52,7 @@ impl Judge {
 /// What must be decided in input order: line numbers, `--limit`, and which document of a key came first.
 pub(crate) struct Decide {
     seen: Option<Seen>,
-    /// The file whose lines are being counted, and the lines before this unit.
-    lines: (u32, u64),
-    remaining: Option<u64>,
+    numbering: Numbering,
 }
 
 /// A unit whose documents' fates are known.
@@ -67,30 +65,20 @@ pub(crate) struct Decided {
 impl Decide {
     pub(crate) fn new(configuration: &Clean) -> Self {
         let seen = (configuration.dedup != Dedup::Off).then(Seen::default);
-        Self { seen, lines: (0, 0), remaining: configuration.limit }
+        Self { seen, numbering: Numbering::new(configuration.limit) }
     }
 
     /// Whether `--limit` is reached.
     pub(crate) fn is_full(&self) -> bool {
-        self.remaining == Some(0)
+        self.numbering.is_full()
     }
 
     /// Decides a unit; units must come in input order.
     pub(crate) fn decide(&mut self, judged: Judged) -> Decided {
         let Judged { mut documents, mut verdicts, mut keys } = judged;
-        if let Some((source, lines)) = documents.lines {
-            if self.lines.0 != source {
-                self.lines = (source, 0);
-            }
-            documents.number_from(self.lines.1);
-            self.lines.1 += lines;
-        }
-        if let Some(remaining) = &mut self.remaining {
-            documents.truncate(*remaining);
-            *remaining -= (documents.len() + documents.unreadable.len()) as u64;
-            verdicts.truncate(documents.len());
-            keys.truncate(documents.len());
-        }
+        self.numbering.number(&mut documents);
+        verdicts.truncate(documents.len());
+        keys.truncate(documents.len());
         let fate = |((verdict, key), address): ((Verdict, &Option<Key>), _)| match (verdict, key, &mut self.seen) {
             (Some(finding), ..) => Fate::Judged(finding),
             (None, Some(key), Some(seen)) => seen.insert(*key, address).map_or(Fate::Kept, Fate::Duplicate),

@@ -4,7 +4,14 @@ pub mod clean;
 pub mod clean_stream;
 mod folder;
 mod judge;
+pub mod pack;
 mod pool;
+mod preview;
+mod run_facts;
+mod token_folder;
+pub mod tokenizer;
 mod watch;
 
+use run_facts::run_facts;
+pub use preview::{Preview, preview};
 pub use watch::{Progress, Watcher};

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Result;
+use crate::source::Plan;
 
 /// Counters of a run, read while it goes on.
 #[derive(Debug, Default)]
@@ -15,9 +16,16 @@ pub struct Progress {
     pub unreadable: AtomicU64,
     /// Bytes of text read.
     pub bytes: AtomicU64,
+    /// Bytes of text there will be, as far as metadata tell; 0 where they do not.
+    pub bytes_expected: AtomicU64,
 }
 
 impl Progress {
+    /// Counters of a run that has not begun.
+    pub(crate) fn of_plan(plan: &Plan) -> Self {
+        Self { bytes_expected: plan.text_bytes.into(), ..Self::default() }
+    }
+
     /// Adds to a counter.
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);

@@ -91,18 +91,20 @@ pub(crate) fn write_json(target: PathBuf, value: &impl Serialize) -> Result<()> 
     file.commit().map(|_| ())
 }
 
-/// Checks that an output folder is missing or empty, apart from the inputs and writable, and makes it.
+/// Makes an output folder and checks that it can be written to.
 ///
 /// # Errors
-/// [`Error::Input`] says which of these does not hold.
-pub(crate) fn prepare_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
-    check_folder(out, inputs)?;
+/// [`Error::Input`] when either is refused.
+pub(crate) fn prepare_folder(out: &Path) -> Result<()> {
     fs::create_dir_all(out).map_err(|error| Error::input(out, format!("cannot be made: {error}")))?;
     let probe = AtomicFile::create(out.join("probe"));
     probe.map(|_| ()).map_err(|error| Error::input(out, format!("is not writable: {error}")))
 }
 
-/// The checks of [`prepare_folder`] that write nothing.
+/// Checks that an output folder is missing or empty, and not inside the input.
+///
+/// # Errors
+/// [`Error::Input`] says which of these does not hold.
 pub(crate) fn check_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
     match fs::read_dir(out) {
         Ok(mut entries) => {

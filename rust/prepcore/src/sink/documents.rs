@@ -7,7 +7,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
 use super::{AtomicFile, Chunks, JsonlSink, ParquetFile, ParquetSink, TextCompression, Written};
-use crate::config::{Clean, OutputFormat};
+use crate::config::{Clean, Columns, OutputFormat};
 use crate::source::{Documents, Kind, Plan};
 use crate::{Error, Result};
 
@@ -53,7 +53,11 @@ impl DocumentSink {
             OutputFormat::JsonlGzip => TextCompression::Gzip,
             OutputFormat::JsonlZstd => TextCompression::Zstd(level),
         };
-        Ok(Self::Jsonl { sink: JsonlSink { compression }, verbatim: plan.kind == Kind::Jsonl })
+        let verbatim = plan.kind == Kind::Jsonl;
+        if verbatim && configuration.columns != Columns::All {
+            return Err(Error::config("--columns", "lines of JSONL are copied whole: all members are kept"));
+        }
+        Ok(Self::Jsonl { sink: JsonlSink { compression }, verbatim })
     }
 
     /// The file name's ending.

@@ -4,8 +4,14 @@ mod atomic;
 mod documents;
 mod jsonl;
 mod parquet;
+mod rows_parquet;
+mod sources;
+mod tokens;
 
 pub(crate) use atomic::{AtomicFile, Written, check_folder, prepare_folder, write_json};
 pub(crate) use documents::{DocumentFile, DocumentSink, Piece, resolve_format};
 pub(crate) use jsonl::{JsonlSink, TextCompression};
 pub(crate) use parquet::{Chunks, ParquetFile, ParquetSink};
+pub(crate) use rows_parquet::RowFolder;
+pub(crate) use sources::{Sources, Split};
+pub(crate) use tokens::{TokenFolder, TokenWidth};

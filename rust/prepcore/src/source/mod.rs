@@ -6,6 +6,7 @@
 
 mod discover;
 mod fingerprint;
+mod in_order;
 mod json;
 mod jsonl;
 mod lines;
@@ -19,9 +20,11 @@ use arrow_array::RecordBatch;
 use serde::Serialize;
 
 use crate::text::TextColumn;
+use crate::{Error, Result};
 
 pub use discover::{Compression, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
+pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;
 pub use plan::{Options, Plan, Segment};
 pub use stream::StreamInput;
@@ -68,6 +71,19 @@ pub(crate) struct UnreadableLine<'a> {
     pub(crate) row: u64,
     pub(crate) offset: Option<u64>,
     pub(crate) error: &'a str,
+}
+
+impl UnreadableLine<'_> {
+    /// The line of a row, with its line feed.
+    pub(crate) fn encode(row: &Unreadable, files: &[SourceFile]) -> Result<Vec<u8>> {
+        let source = row.address.source;
+        let file = files.get(source as usize).map_or("", |file| file.name.as_str());
+        let line = UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
+        let mut line = serde_json::to_vec(&line)
+            .map_err(|error| Error::Internal(format!("cannot write unreadable.jsonl: {error}")))?;
+        line.push(b'\n');
+        Ok(line)
+    }
 }
 
 /// A piece of the input as it was read; decoding the rest of it is work for any thread.

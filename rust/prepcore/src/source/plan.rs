@@ -93,6 +93,8 @@ pub struct Plan {
     pub parts: Vec<Range<usize>>,
     /// Bytes of input: of the files, or 0 for a stream.
     pub bytes: u64,
+    /// Bytes of text, as far as metadata tell; 0 for a stream.
+    pub text_bytes: u64,
     /// What was passed over, in sentences.
     pub notes: Vec<String>,
     decoded: SchemaRef,
@@ -153,9 +155,10 @@ impl Plan {
             _ => Arc::clone(&schema),
         };
         let parts = parts(&sized, &files);
+        let text_bytes = sized.iter().map(|(_, bytes)| bytes).sum();
         let segments = sized.into_iter().map(|(segment, _)| segment).collect();
         let row_groups = RowGroups::default();
-        Ok(Self { options, kind, files, schema, segments, parts, bytes, notes, decoded, text, row_groups, stream })
+        Ok(Self { options, kind, files, schema, segments, parts, bytes, text_bytes, notes, decoded, text, row_groups, stream })
     }
 
     /// The number of the text column in [`Plan::schema`].
@@ -284,7 +287,9 @@ fn text_index(schema: &Schema, name: &str) -> Result<usize> {
 }
 
 fn line_schema(options: &Options) -> Result<SchemaRef> {
-    if options.columns != Columns::All {
+    // The text alone is what tokenising reads; `clean` copies whole lines, and refuses any choice of columns.
+    let text_alone = Columns::Named(vec![options.text_column.clone()]);
+    if options.columns != Columns::All && (options.extra || options.columns != text_alone) {
         return Err(Error::config("--columns", "JSONL has members, not columns: all of them are kept"));
     }
     if options.extra && options.text_column == EXTRA {

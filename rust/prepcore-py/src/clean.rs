@@ -1,0 +1,128 @@
+//! `clean`: files to a folder, or one Arrow stream to another.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use prepcore::config;
+use prepcore::pipeline::clean_stream::{self as engine, Outcome, Pulled};
+use prepcore::source::{Plan, StreamInput};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use crate::capsule;
+use crate::error::convert;
+use crate::run::{self, Callback};
+
+/// How long a pull may wait before it looks at signals.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Cleans files into a folder; returns the manifest as JSON.
+#[pyfunction]
+#[pyo3(signature = (configuration, inputs, out, progress = None))]
+pub(crate) fn clean(
+    py: Python<'_>,
+    configuration: &str,
+    inputs: Vec<String>,
+    out: &str,
+    progress: Callback,
+) -> PyResult<String> {
+    let inputs = run::paths(inputs);
+    run::with_watcher(py, "clean", progress, |watcher| {
+        let configuration: config::Clean = config::from_json(configuration)?;
+        configuration.validate()?;
+        let plan = Plan::files(&inputs, prepcore::pipeline::clean::options(&configuration))?;
+        let manifest = prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
+        run::json(&manifest)
+    })
+}
+
+/// Starts cleaning an Arrow stream.
+#[pyfunction]
+pub(crate) fn clean_stream(
+    py: Python<'_>,
+    configuration: &str,
+    stream: &Bound<'_, PyAny>,
+) -> PyResult<CleanedStream> {
+    let reader = capsule::import(stream)?;
+    py.detach(|| {
+        let configuration: config::Clean = config::from_json(configuration)?;
+        engine::clean_stream(&configuration, StreamInput::new(reader))
+    })
+    .map(|stream| CleanedStream { outcome: stream.outcome(), stream: Mutex::new(Some(stream)) })
+    .map_err(|error| convert(&error))
+}
+
+/// The kept documents of a stream. It is read once: by iteration, or as a whole through the Arrow C interface.
+#[pyclass(module = "prepcore._core", frozen)]
+pub(crate) struct CleanedStream {
+    stream: Mutex<Option<engine::CleanedStream>>,
+    outcome: Outcome,
+}
+
+#[pymethods]
+impl CleanedStream {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// Pulls the next batch; Python's lock is released while it waits.
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<ArrowBatch>> {
+        loop {
+            let pulled = py.detach(|| {
+                let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+                stream.as_mut().map_or(Ok(Pulled::End), |stream| stream.pull(LOOK_EVERY))
+            });
+            match pulled.map_err(|error| convert(&error))? {
+                Pulled::Batch(batch) => return Ok(Some(ArrowBatch { batch })),
+                Pulled::End => return Ok(None),
+                Pulled::Waiting => py.check_signals()?,
+            }
+        }
+    }
+
+    /// Hands the whole stream on, as the Arrow PyCapsule interface defines it.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // The interface lets a producer decline another schema than its own.
+        drop(requested_schema);
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stream = stream.ok_or_else(|| PyValueError::new_err("this stream was handed on already"))?;
+        capsule::export(py, Box::new(stream))
+    }
+
+    /// What became of the rows, as JSON; None until the stream is read to its end.
+    fn summary(&self) -> PyResult<Option<String>> {
+        let counts = self.outcome.counts();
+        counts.map(|counts| run::json(&counts)).transpose().map_err(|error| convert(&error))
+    }
+}
+
+/// One batch of rows, for anything that reads Arrow's PyCapsule interface.
+#[pyclass(module = "prepcore._core", frozen)]
+pub(crate) struct ArrowBatch {
+    batch: RecordBatch,
+}
+
+#[pymethods]
+impl ArrowBatch {
+    /// The batch as a stream of one.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        drop(requested_schema);
+        let schema = self.batch.schema();
+        let reader: Box<dyn RecordBatchReader + Send> =
+            Box::new(RecordBatchIterator::new([Ok(self.batch.clone())], schema));
+        capsule::export(py, reader)
+    }
+}

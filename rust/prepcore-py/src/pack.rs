@@ -1,0 +1,29 @@
+//! `pack`: files to a token folder.
+
+use std::path::Path;
+
+use prepcore::config;
+use prepcore::pipeline::pack as engine;
+use prepcore::source::Plan;
+use pyo3::prelude::*;
+
+use crate::run::{self, Callback};
+
+/// Tokenises files into training rows in a folder; returns the manifest as JSON.
+#[pyfunction]
+#[pyo3(signature = (configuration, inputs, out, progress = None))]
+pub(crate) fn pack(
+    py: Python<'_>,
+    configuration: &str,
+    inputs: Vec<String>,
+    out: &str,
+    progress: Callback,
+) -> PyResult<String> {
+    let inputs = run::paths(inputs);
+    run::with_watcher(py, "pack", progress, |watcher| {
+        let configuration: config::Pack = config::from_json(configuration)?;
+        configuration.validate()?;
+        let plan = Plan::files(&inputs, engine::options(&configuration))?;
+        run::json(&engine::pack(&configuration, &plan, &inputs, Path::new(out), watcher)?)
+    })
+}

@@ -1,0 +1,95 @@
+//! What every verb that reads files needs: paths, progress, signals, and the lock released while it works.
+
+use std::path::{Path, PathBuf};
+
+use prepcore::pipeline::{self, Progress, Watcher};
+use prepcore::source::{Options, Plan};
+use prepcore::{Error, Result, config};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::atomic::Ordering;
+
+use crate::error::{convert, unknown_verb};
+
+/// A Python callable that takes a dict of counters.
+pub(crate) type Callback = Option<Py<PyAny>>;
+
+/// Runs a verb with Python's lock released. About ten times a second it takes the lock to look at signals and to
+/// call back; what either raises stops the run and is raised here.
+pub(crate) fn with_watcher<T: Send>(
+    py: Python<'_>,
+    stage: &'static str,
+    progress: Callback,
+    verb: impl FnOnce(Watcher<'_>) -> Result<T> + Send,
+) -> PyResult<T> {
+    let mut raised = None;
+    let outcome = py.detach(|| {
+        verb(&mut |counters: &Progress| {
+            Python::attach(|py| {
+                py.check_signals()?;
+                progress.as_ref().map_or(Ok(()), |callback| report(py, callback, stage, counters))
+            })
+            .map_err(|error: PyErr| {
+                raised = Some(error);
+                Error::Cancelled
+            })
+        })
+    });
+    match (outcome, raised) {
+        (Err(_), Some(raised)) => Err(raised),
+        (outcome, _) => outcome.map_err(|error| convert(&error)),
+    }
+}
+
+fn report(py: Python<'_>, callback: &Py<PyAny>, stage: &str, counters: &Progress) -> PyResult<()> {
+    let dict = PyDict::new(py);
+    dict.set_item("stage", stage)?;
+    dict.set_item("documents", counters.documents.load(Ordering::Relaxed))?;
+    dict.set_item("kept", counters.kept.load(Ordering::Relaxed))?;
+    dict.set_item("unreadable", counters.unreadable.load(Ordering::Relaxed))?;
+    dict.set_item("bytes", counters.bytes.load(Ordering::Relaxed))?;
+    dict.set_item("bytes_total", counters.bytes_expected.load(Ordering::Relaxed))?;
+    callback.call1(py, (dict,)).map(|_| ())
+}
+
+/// Inputs as paths.
+pub(crate) fn paths(inputs: Vec<String>) -> Vec<PathBuf> {
+    inputs.into_iter().map(PathBuf::from).collect()
+}
+
+/// A manifest as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot write JSON: {error}")))
+}
+
+/// What a verb would read and write, as JSON; nothing is written. For `--dry-run`.
+#[pyfunction]
+pub(crate) fn plan(
+    py: Python<'_>,
+    verb: &str,
+    configuration: &str,
+    inputs: Vec<String>,
+    out: &str,
+) -> PyResult<String> {
+    let inputs = paths(inputs);
+    py.detach(|| {
+        let options = options(verb, configuration)?;
+        let plan = Plan::files(&inputs, options)?;
+        json(&pipeline::preview(&plan, &inputs, Path::new(out))?)
+    })
+    .map_err(|error| match error {
+        Error::Internal(_) => unknown_verb(verb),
+        error => convert(&error),
+    })
+}
+
+fn options(verb: &str, configuration: &str) -> Result<Options> {
+    match verb {
+        "clean" => {
+            let configuration: config::Clean = config::from_json(configuration)?;
+            configuration.validate()?;
+            Ok(pipeline::clean::options(&configuration))
+        }
+        verb => Err(Error::Internal(format!("no verb {verb:?}"))),
+    }
+}

@@ -1,0 +1,126 @@
+//! From a document of the input to where it came from: through the keys of a cleaned folder to the raw file.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::ledger::{KEY_RECORD, KEYS_HEADER};
+use crate::manifest::Cleaned;
+use crate::source::{Address, SourceFile};
+use crate::{Error, Result};
+
+/// Bit of a key record's flags that says that the document was kept.
+const FLAG_KEPT: u8 = 1;
+
+/// Traces documents, which must come file by file: the keys of one part are held at a time.
+pub(crate) struct Provenance {
+    files: Vec<Origin>,
+    /// The file whose keys are held, and where its rows came from.
+    open: Option<(u32, Vec<Address>)>,
+}
+
+/// What is known of an input file.
+enum Origin {
+    /// It is raw: its own name.
+    Raw(Arc<str>),
+    /// It is a part of a cleaned folder: the names of that folder's inputs, and this part's keys.
+    Part { inputs: Arc<[Arc<str>]>, keys: PathBuf, rows: u64 },
+}
+
+impl Provenance {
+    /// Looks for the manifests of cleaned folders beside the input files.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a manifest that cannot be read.
+    pub(crate) fn new(files: &[SourceFile]) -> Result<Self> {
+        let mut folders = HashMap::new();
+        let origin = |file: &SourceFile| {
+            let folder = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
+            let known = match folders.get(&folder) {
+                Some(known) => Option::clone(known),
+                None => {
+                    let known = Cleaned::of_folder(&folder)?.map(|manifest| {
+                        let inputs: Arc<[Arc<str>]> =
+                            manifest.inputs.iter().map(|input| Arc::from(input.path.as_str())).collect();
+                        (Arc::new(manifest), inputs)
+                    });
+                    folders.insert(folder.clone(), known.clone());
+                    known
+                }
+            };
+            let name = file.path.file_name().unwrap_or_default();
+            let part = known.and_then(|(manifest, inputs)| {
+                let part = manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
+                Some(Origin::Part { inputs, keys: folder.join(&part.keys.path), rows: part.kept.rows })
+            });
+            Ok(part.unwrap_or_else(|| Origin::Raw(Arc::from(file.name.as_str()))))
+        };
+        Ok(Self { files: files.iter().map(origin).collect::<Result<_>>()?, open: None })
+    }
+
+    /// The file that a document came from, and its row there.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for keys that do not fit their part.
+    pub(crate) fn trace(&mut self, address: Address) -> Result<(Arc<str>, u64)> {
+        let (inputs, keys, rows) = match self.files.get(address.source as usize) {
+            Some(Origin::Raw(name)) => return Ok((Arc::clone(name), address.row)),
+            Some(Origin::Part { inputs, keys, rows }) => (inputs, keys, *rows),
+            None => return Err(Error::Internal(format!("a document of file {}, which is not planned", address.source))),
+        };
+        let kept = match self.open.take() {
+            Some((source, kept)) if source == address.source => kept,
+            _ => read_kept(keys, rows)?,
+        };
+        let origin = kept.get(address.row as usize).copied();
+        self.open = Some((address.source, kept));
+        origin
+            .and_then(|origin| Some((Arc::clone(inputs.get(origin.source as usize)?), origin.row)))
+            .ok_or_else(|| Error::corrupt(keys, format!("record of row {}", address.row), "no such row or input file"))
+    }
+}
+
+/// The addresses of the kept documents, in the order of the part's rows.
+fn read_kept(path: &Path, rows: u64) -> Result<Vec<Address>> {
+    let bytes = fs::read(path).map_err(|error| Error::io(path, "read", error))?;
+    let records = bytes
+        .strip_prefix(&KEYS_HEADER)
+        .ok_or_else(|| Error::corrupt(path, "first bytes", "not a key file of version 1"))?;
+    let kept: Vec<Address> = records.chunks_exact(KEY_RECORD).filter_map(kept_address).collect();
+    if !records.len().is_multiple_of(KEY_RECORD) || kept.len() as u64 != rows {
+        let seen = format!("{} kept documents in {} bytes, expected {rows}", kept.len(), bytes.len());
+        return Err(Error::corrupt(path, "records", seen));
+    }
+    Ok(kept)
+}
+
+fn kept_address(record: &[u8]) -> Option<Address> {
+    let source = u32::from_le_bytes(record.get(16..20)?.try_into().ok()?);
+    let row = u64::from_le_bytes(record.get(24..32)?.try_into().ok()?);
+    (record.get(20)? & FLAG_KEPT != 0).then_some(Address { source, row })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::key_record;
+
+    #[test]
+    fn only_kept_documents_are_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part-00000.keys");
+        let address = |row| Address { source: 1, row };
+        let mut bytes = KEYS_HEADER.to_vec();
+        bytes.extend(key_record(Some(7), address(3), true));
+        bytes.extend(key_record(Some(8), address(4), false));
+        bytes.extend(key_record(None, address(9), true));
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(read_kept(&path, 2).unwrap(), [address(3), address(9)]);
+        assert!(read_kept(&path, 3).unwrap_err().to_string().contains("2 kept documents"));
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(read_kept(&path, 1).is_err());
+        fs::write(&path, "PREPKEYS?").unwrap();
+        assert!(read_kept(&path, 0).unwrap_err().to_string().contains("not a key file"));
+    }
+}

@@ -1,0 +1,84 @@
+//! What a run would do, and whether it may begin: nothing here writes.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::source::{Compression, Kind, Plan};
+use crate::{Error, Result, sink};
+
+/// The share of plain text that is left once it is compressed, as a divisor; a careful guess.
+const COMPRESSES_TO: u64 = 2;
+
+/// What a run would read and write. For `--dry-run`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    /// What the inputs are.
+    pub kind: &'static str,
+    /// The number of files.
+    pub files: usize,
+    /// Bytes of input.
+    pub bytes: u64,
+    /// Bytes of text, as far as metadata tell.
+    pub text_bytes: u64,
+    /// The number of segments.
+    pub segments: usize,
+    /// The number of parts.
+    pub parts: usize,
+    /// Bytes that the output may take, about.
+    pub output_bytes: u64,
+    /// Bytes free where the output goes; null where the system does not tell.
+    pub free_bytes: Option<u64>,
+    /// What was passed over, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Previews a run.
+///
+/// # Errors
+/// [`Error::Input`] where the run itself would be refused: an output folder that is not empty or lies inside the
+/// input, or too little free space.
+pub fn preview(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
+    check(plan, inputs, out)?;
+    Ok(Preview {
+        kind: plan.kind.name(),
+        files: plan.files.len(),
+        bytes: plan.bytes,
+        text_bytes: plan.text_bytes,
+        segments: plan.segments.len(),
+        parts: plan.parts.len(),
+        output_bytes: output_bytes(plan),
+        free_bytes: free_bytes(out),
+        notes: plan.notes.clone(),
+    })
+}
+
+/// The checks of a run that need no work.
+pub(crate) fn check(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
+    sink::check_folder(out, inputs)?;
+    let wanted = output_bytes(plan);
+    match free_bytes(out) {
+        Some(free) if free < wanted => Err(Error::input(
+            out,
+            format!("too little free space: about {wanted} bytes will be written, {free} are free"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn output_bytes(plan: &Plan) -> u64 {
+    let compressed = |kind, compression| kind == Kind::Parquet || compression != Compression::None;
+    let sizes = plan.files.iter().map(|file| match compressed(file.kind, file.compression) {
+        true => file.size,
+        false => file.size / COMPRESSES_TO,
+    });
+    sizes.sum()
+}
+
+/// Free bytes at a path of which the last names may not exist yet.
+fn free_bytes(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
+    let system = rustix::fs::statvfs(existing).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}

@@ -1,0 +1,294 @@
+//! The road of `pack` into a folder: documents are read, numbered, encoded on any thread, and joined in order.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Progress;
+use super::pack::Tokenization;
+use super::pool::{Event, Reservation, Road, Step};
+use crate::config::{Pack, TokenFormat};
+use crate::manifest::RowsBySource;
+use crate::pack::{Holdout, Ledger, LeftOver, Provenance, SplitRecord, TokenBatch, TokenFile};
+use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
+use crate::source::{Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine};
+use crate::{Error, Result};
+
+/// The subfolder of the documents held out.
+const VALIDATION: &str = "validation/";
+
+/// The road and what all its tasks share.
+pub(crate) struct PackFolder<'a> {
+    plan: &'a Plan,
+    tokenization: &'a Tokenization,
+    holdout: Holdout,
+    format: TokenFormat,
+    sequence_length: u64,
+    out: PathBuf,
+    progress: &'a Progress,
+}
+
+/// What is decided in input order: line numbers, where `--limit` falls, and each unit's part.
+pub(crate) struct PackOrder {
+    numbering: Numbering,
+    parts: PartCursor,
+}
+
+impl PackOrder {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self { numbering: Numbering::new(limit), parts: PartCursor::default() }
+    }
+}
+
+/// A unit to encode.
+pub(crate) struct Job {
+    part: Part,
+    documents: Documents,
+    held: Reservation,
+}
+
+/// An encoded unit.
+pub(crate) struct Done {
+    part: Part,
+    training: TokenBatch,
+    validation: TokenBatch,
+    /// Which side each encoded document is on, and where it stood.
+    places: Vec<(Split, Address)>,
+    unreadable: Vec<Unreadable>,
+    rows: RowsBySource,
+    _held: Reservation,
+}
+
+impl<'a> PackFolder<'a> {
+    pub(crate) fn new(
+        configuration: &Pack,
+        plan: &'a Plan,
+        tokenization: &'a Tokenization,
+        out: &Path,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            plan,
+            tokenization,
+            holdout: Holdout::new(configuration.validation),
+            format: configuration.format,
+            sequence_length: configuration.sequence_length,
+            out: out.to_path_buf(),
+            progress,
+        }
+    }
+
+    /// After a failure: removes the folders that hold nothing, so that the same command can be given again.
+    pub(crate) fn remove_empty(&self) {
+        for folder in [self.out.join(VALIDATION), self.out.clone()] {
+            // Refused where something is in it, which is the wish.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+
+    /// Encodes a unit's documents. One that cannot be encoded is counted with those that cannot be read.
+    fn encode(&self, job: Job) -> Done {
+        let Job { part, documents, held } = job;
+        let mut rows = RowsBySource::default();
+        rows.count(&documents);
+        let mut done = Done {
+            part,
+            training: TokenBatch::default(),
+            validation: TokenBatch::default(),
+            places: Vec::with_capacity(documents.len()),
+            unreadable: documents.unreadable,
+            rows,
+            _held: held,
+        };
+        let Tokenization { encoder, special, .. } = self.tokenization;
+        for (row, address) in documents.addresses.into_iter().enumerate() {
+            // Texts were checked for nulls when the unit was read.
+            let text = documents.text.get(row).unwrap_or_default();
+            let (split, batch) = match self.holdout.takes(text) {
+                false => (Split::Training, &mut done.training),
+                true => (Split::Validation, &mut done.validation),
+            };
+            match batch.encode(&**encoder, special, text) {
+                Ok(()) => done.places.push((split, address)),
+                Err(error) => done.unreadable.push(Unreadable { address, offset: None, error }),
+            }
+        }
+        done.unreadable.sort_by_key(|row| row.address);
+        done
+    }
+}
+
+impl Road for PackFolder<'_> {
+    type Unit = Unit;
+    type Mapped = Documents;
+    type Job = Job;
+    type Done = Done;
+    type Order = PackOrder;
+    type Writer = PackWriter;
+
+    fn segments(&self) -> usize {
+        self.plan.segments.len()
+    }
+
+    fn open(&self, segment: usize) -> Result<Units<'_>> {
+        self.plan.open(segment)
+    }
+
+    fn weight(&self, unit: &Unit) -> u64 {
+        unit.weight
+    }
+
+    fn map(&self, unit: Unit) -> Result<Documents> {
+        self.plan.documents(unit)
+    }
+
+    fn order(&self, order: &mut PackOrder, event: Event<Documents>) -> Result<Step<Job>> {
+        let mut step = Step::default();
+        match event {
+            Event::Unit(mut documents, held) => {
+                order.numbering.number(&mut documents);
+                let part = order.parts.unit(self.plan, documents.bytes);
+                step.jobs.push(Job { part, documents, held });
+                step.stop = order.numbering.is_full();
+            }
+            Event::SegmentEnd(segment) => order.parts.segment_end(self.plan, segment),
+            Event::End => {}
+        }
+        Ok(step)
+    }
+
+    fn finish(&self, job: Job) -> Result<Done> {
+        let (read, bytes) = (job.documents.len() + job.documents.unreadable.len(), job.documents.bytes);
+        let done = self.encode(job);
+        Progress::add(&self.progress.documents, read as u64);
+        Progress::add(&self.progress.kept, done.places.len() as u64);
+        Progress::add(&self.progress.unreadable, done.unreadable.len() as u64);
+        Progress::add(&self.progress.bytes, bytes);
+        Ok(done)
+    }
+
+    fn write(&self, writer: &mut PackWriter, done: Done) -> Result<()> {
+        writer.write(self, done)
+    }
+}
+
+/// What a run came to.
+pub(crate) struct Totals {
+    pub(crate) training: SplitRecord,
+    pub(crate) validation: SplitRecord,
+    pub(crate) unreadable: u64,
+    pub(crate) rows: RowsBySource,
+}
+
+/// Joins encoded units in order.
+pub(crate) struct PackWriter {
+    training: SplitWriter,
+    validation: SplitWriter,
+    provenance: Provenance,
+    sources: Sources,
+    unreadable: AtomicFile,
+    unreadable_rows: u64,
+    rows: RowsBySource,
+}
+
+impl PackWriter {
+    pub(crate) fn create(folder: &PackFolder<'_>) -> Result<Self> {
+        Ok(Self {
+            training: SplitWriter::new(folder, "")?,
+            validation: SplitWriter::new(folder, VALIDATION)?,
+            provenance: Provenance::new(&folder.plan.files)?,
+            sources: Sources::create(&folder.out)?,
+            unreadable: AtomicFile::create(folder.out.join("unreadable.jsonl"))?,
+            unreadable_rows: 0,
+            rows: RowsBySource::default(),
+        })
+    }
+
+    fn write(&mut self, folder: &PackFolder<'_>, done: Done) -> Result<()> {
+        self.training.append(done.part, &done.training)?;
+        self.validation.append(done.part, &done.validation)?;
+        for (split, address) in done.places {
+            let (source, row) = self.provenance.trace(address)?;
+            self.sources.append(split, source, row)?;
+        }
+        for row in &done.unreadable {
+            self.unreadable.append(&UnreadableLine::encode(row, &folder.plan.files)?)?;
+        }
+        self.unreadable_rows += done.unreadable.len() as u64;
+        self.rows.add_all(&done.rows);
+        Ok(())
+    }
+
+    /// Commits everything that is open.
+    pub(crate) fn finish(self) -> Result<Totals> {
+        let (training, validation) = (self.training.finish()?, self.validation.finish()?);
+        self.sources.finish()?;
+        self.unreadable.commit()?;
+        Ok(Totals { training, validation, unreadable: self.unreadable_rows, rows: self.rows })
+    }
+}
+
+/// One side of the split, in whichever format was asked for.
+enum SplitWriter {
+    /// What was encoded, counted as it came; rows are cut by whoever reads the files.
+    Tokens { folder: TokenFolder, encoded: Ledger, sequence_length: u64 },
+    Rows(Box<RowFolder>),
+}
+
+impl SplitWriter {
+    fn new(folder: &PackFolder<'_>, prefix: &'static str) -> Result<Self> {
+        let width = TokenWidth::of_vocabulary(folder.tokenization.encoder.vocabulary_size());
+        let sequence_length = folder.sequence_length;
+        Ok(match folder.format {
+            TokenFormat::Tokens => Self::Tokens {
+                folder: TokenFolder::new(&folder.out, prefix, width),
+                encoded: Ledger::default(),
+                sequence_length,
+            },
+            TokenFormat::Parquet => {
+                Self::Rows(Box::new(RowFolder::new(&folder.out, prefix, sequence_length as usize)?))
+            },
+        })
+    }
+
+    fn append(&mut self, part: Part, batch: &TokenBatch) -> Result<()> {
+        match self {
+            Self::Tokens { folder, encoded, .. } => {
+                encoded.documents += batch.documents() as u64;
+                encoded.tokens += batch.ids.len() as u64;
+                encoded.bytes += batch.bytes;
+                folder.append(part, batch)
+            }
+            Self::Rows(folder) => folder.append(part, batch),
+        }
+    }
+
+    fn finish(self) -> Result<SplitRecord> {
+        match self {
+            Self::Tokens { folder, encoded, sequence_length } => {
+                let files = folder.finish()?;
+                // Rows are those that the files on disk hold, not what was meant to be written.
+                let written: u64 = files.iter().map(|file| file.tokens).sum();
+                let left_over = LeftOver { tail: written % sequence_length };
+                let ledger = Ledger { rows: written / sequence_length, left_over, ..encoded };
+                check_documents(&ledger, &files)?;
+                Ok(SplitRecord { ledger, files })
+            }
+            Self::Rows(folder) => {
+                let (ledger, files) = folder.finish()?;
+                let rows: u64 = files.iter().filter_map(|file| file.rows).sum();
+                if rows != ledger.rows {
+                    return Err(Error::Internal(format!("{} rows were cut, {rows} written", ledger.rows)));
+                }
+                Ok(SplitRecord { ledger, files })
+            }
+        }
+    }
+}
+
+fn check_documents(ledger: &Ledger, files: &[TokenFile]) -> Result<()> {
+    let written: u64 = files.iter().filter_map(|file| file.documents).sum();
+    if written == ledger.documents {
+        return Ok(());
+    }
+    Err(Error::Internal(format!("{} documents were encoded, the ends of {written} written", ledger.documents)))
+}

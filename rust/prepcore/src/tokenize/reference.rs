@@ -1,0 +1,108 @@
+//! The reference encoder: the `tokenizers` library, one text at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokenizers::{ModelWrapper, Tokenizer};
+
+use super::{Encode, TokenizerFolder};
+use crate::config::SpecialTokenText;
+use crate::{Error, Result};
+
+/// The `tokenizers` library with everything switched off that changes or loses text.
+///
+/// Its cache of words is per thread, so all workers share one.
+pub struct Reference {
+    tokenizer: Tokenizer,
+    vocabulary_size: usize,
+}
+
+impl Reference {
+    /// An encoder for a tokenizer.
+    ///
+    /// With [`SpecialTokenText::Text`] tokens flagged *special* are not looked for in the text. Added tokens
+    /// that are not flagged so (Llama-2's `|||IP_ADDRESS|||`) are words of the vocabulary and still match, as
+    /// with `encode_special_tokens` and `split_special_tokens` elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a model with dropout, whose ids would differ from run to run.
+    pub fn new(folder: &TokenizerFolder, special: SpecialTokenText) -> Result<Self> {
+        let mut tokenizer = folder.tokenizer.clone();
+        if let ModelWrapper::BPE(model) = tokenizer.get_model()
+            && let Some(dropout) = model.dropout
+            && dropout > 0.0
+        {
+            return Err(Error::input(
+                &folder.definition,
+                format!("the model has a dropout of {dropout}, so that its ids are random; expected none"),
+            )
+            .hint("set \"dropout\" to null in the file"));
+        }
+        // A file may carry these from an earlier use; the first would cut documents short in silence.
+        tokenizer.with_truncation(None).map_err(|error| Error::Internal(error.to_string()))?;
+        tokenizer.with_padding(None);
+        tokenizer.set_encode_special_tokens(special == SpecialTokenText::Text);
+        Ok(Self { tokenizer, vocabulary_size: folder.vocabulary_size() })
+    }
+}
+
+impl Encode for Reference {
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    fn proof(&self) -> &'static str {
+        "none needed: this is the reference"
+    }
+
+    fn vocabulary_size(&self) -> usize {
+        self.vocabulary_size
+    }
+
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> std::result::Result<(), String> {
+        // The library's regular expressions panic instead of failing when they give up (seen: 12 million spaces
+        // with Llama-3's pattern). It holds no lock while it matches, so it stays usable after that.
+        match catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(text, false))) {
+            Ok(Ok(encoding)) => {
+                ids.extend_from_slice(encoding.get_ids());
+                Ok(())
+            }
+            Ok(Err(error)) => Err(format!("the tokenizer failed on this text of {} bytes: {error}", text.len())),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+                Err(format!("the tokenizer gave up on this text of {} bytes: {said}", text.len()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::tests::{SMALL, opened};
+    use super::*;
+
+    fn ids(special: SpecialTokenText, text: &str) -> Vec<u32> {
+        let mut ids = vec![7];
+        Reference::new(&opened(SMALL, None), special).unwrap().encode(text, &mut ids).unwrap();
+        ids
+    }
+
+    #[test]
+    fn truncation_and_padding_of_the_file_are_off() {
+        assert_eq!(ids(SpecialTokenText::Text, "a b c a b c"), [7, 2, 3, 4, 2, 3, 4]);
+        assert_eq!(ids(SpecialTokenText::Text, ""), [7]);
+    }
+
+    #[test]
+    fn special_text_is_text_unless_asked_otherwise() {
+        assert_eq!(ids(SpecialTokenText::Text, "a </s> b"), [7, 2, 0, 3]);
+        assert_eq!(ids(SpecialTokenText::Parse, "a </s> b"), [7, 2, 5, 3]);
+    }
+
+    #[test]
+    fn dropout_is_refused() {
+        let json = r#"{"added_tokens": [], "model": {"type": "BPE", "dropout": 0.1, "vocab": {"a": 0}, "merges": []}}"#;
+        let error = Reference::new(&opened(json, None), SpecialTokenText::Text).err().unwrap();
+        assert!(error.to_string().contains("dropout of 0.1"), "{error}");
+    }
+}
