@@ -176,7 +176,7 @@ class Tokenizer(Settings):
     special_tokens: list[str] = option(
         ["<s>", "</s>"], "special tokens, the first two begin and end a text", metavar="A,B", parse=parse_list
     )
-    sample: str = option("1GiB", "text to learn from, from the start", metavar="SIZE", parse=check_size)
+    sample: str = option("1GiB", "text to learn from, drawn evenly", metavar="SIZE", parse=check_size)
     limit: int | None = _limit()
     threads: int | None = _threads()
     memory: str = _memory()

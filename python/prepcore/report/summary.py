@@ -53,16 +53,14 @@ def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:
 
 def plan_summary(plan: Mapping[str, Any], out: str) -> str:
     """Lay out what a run would read and write."""
+    free = "unknown" if plan["free_bytes"] is None else _size(plan["free_bytes"])
     cells = [
-        ("files", f"{len(plan['files']):,}"),
-        ("kind", str(plan["kind"])),
-        ("size", _size(plan["bytes"])),
-        ("segments", f"{plan['segments']:,}"),
-        ("parts", f"{plan['parts']:,}"),
-        ("free space", _size(plan["free_bytes"])),
-        ("would write to", out),
+        ("input", f"{_files(plan['files'], 'file')} of {plan['kind']}, {_size(plan['bytes'])}"),
+        ("pieces", f"{_files(plan['segments'], 'segment')} in {_files(plan['parts'], 'part')}"),
+        ("output", f"{out}, about {_size(plan['output_bytes'])}; {free} free"),
     ]
-    return "\n".join(f"{label:<16}{value}" for label, value in cells) + "\nnothing was written (--dry-run)\n"
+    lines = [f"{label:<8}{value}" for label, value in cells]
+    return "\n".join([*lines, *plan["notes"], "nothing was written (--dry-run)"]) + "\n"
 
 
 def _split_row(label: str, split: Mapping[str, Any]) -> tuple[str, ...]:
