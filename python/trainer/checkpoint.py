@@ -17,12 +17,11 @@ import torch
 from pytorch_lightning.plugins import CheckpointIO
 from transformers import LlamaForCausalLM
 
-STATE_FILE = "training_state.pt"
-LAST = "last"
+from trainer.run_folder import STATE_FILE
 
 # What Lightning would store and we do not: the weights are in the safetensors file, and a step number says
 # what its loop counters, which describe hooks half-way through, would say.
-LEFT_OUT = ("state_dict", "loops", "lr_schedulers", "callbacks", "hparams_name", "hyper_parameters")
+LEFT_OUT = ("state_dict", "loops", "callbacks", "hparams_name", "hyper_parameters")
 
 
 class HuggingFaceCheckpoint(CheckpointIO):
@@ -92,30 +91,6 @@ def write_folder(
         shutil.rmtree(folder)
     partial.rename(folder)
     _flush(folder.parent)
-
-
-def folder_of_step(checkpoints: Path, step: int) -> Path:
-    """Return the folder of the checkpoint of a step."""
-    return checkpoints / f"step-{step:08d}"
-
-
-def step_of(folder: Path) -> int:
-    """Return the step that a checkpoint folder's name states."""
-    return int(folder.name.removeprefix("step-"))
-
-
-def all_checkpoints(checkpoints: Path) -> list[Path]:
-    """List the whole checkpoints of a run, oldest first."""
-    return sorted(folder for folder in checkpoints.glob("step-*") if (folder / STATE_FILE).is_file())
-
-
-def point_last(folder: Path) -> None:
-    """Make ``last`` beside a checkpoint point to it."""
-    link = folder.with_name(LAST)
-    fresh = folder.with_name(f".{LAST}.partial")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(folder.name)
-    fresh.replace(link)
 
 
 def _flush(path: Path) -> None:

@@ -77,6 +77,7 @@ def resumed(words: Sequence[str]) -> list[str]:
 
 
 def _fit(config: FitConfig) -> int:
+    _check(config)
     prepare_threads()
     quiet_transformers()
     quiet_lightning()
@@ -84,6 +85,19 @@ def _fit(config: FitConfig) -> int:
 
     print(fit(config))  # noqa: T201 - the answer: where the model lies
     return 0
+
+
+def _check(config: FitConfig) -> None:
+    """Find mistakes before the seconds that importing torch takes."""
+    from trainer.resolve import resolve, schedule_of
+    from trainer.run_folder import RunFolder
+    from trainer.tokens import TokenFolder
+
+    schedule_of(config, resolve(config, TokenFolder.open(config.data.path)).total_steps)
+    if config.resume:
+        RunFolder(Path(config.resume)).check_resumable(config)
+    else:
+        RunFolder(Path(config.run)).check_new()
 
 
 def _init(config: InitializeConfig) -> int:

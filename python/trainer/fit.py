@@ -13,11 +13,11 @@ from transformers import LlamaForCausalLM
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
 from trainer.callbacks.checkpoint import SaveCheckpoints
-from trainer.callbacks.metrics import Metrics
+from trainer.callbacks.metrics import Metrics, validated
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
 from trainer.callbacks.throughput import Throughput
-from trainer.checkpoint import LAST, HuggingFaceCheckpoint, step_of
+from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.config import FitConfig
 from trainer.data import PackedTokens, Rows
 from trainer.display import Display
@@ -28,7 +28,7 @@ from trainer.initialize.random import random_configuration, random_model
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.resolve import RunNumbers, resolve, schedule_of
-from trainer.run_folder import RunFolder
+from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import Stopped, StopRequest
 from trainer.tokens import TokenFolder
 
@@ -107,12 +107,19 @@ def fit(config: FitConfig) -> Path:
         ]
         if tokenizer is not None:
             callbacks.append(Samples(prompts, tokenizer, run.samples, display))
-        trainer = build_trainer(config, callbacks, HuggingFaceCheckpoint(model, folder.tokenizer), run.path)
+        trainer = build_trainer(
+            config,
+            callbacks,
+            HuggingFaceCheckpoint(model, folder.tokenizer),
+            run,
+            validates=folder.validation is not None,
+        )
         display.line(describe(config, model, folder, numbers, trainer))
         try:
-            train(trainer, module, data, checkpoint, numbers.total_steps)
+            train(trainer, module, data, checkpoint, run.metrics)
         except Stopped as stopped:
-            display.line(f"{stopped} after step {trainer.global_step}; continue with --resume {run.path}")
+            saved = f"continue with --resume {run.path}" if trainer.global_step else "nothing was saved"
+            display.line(f"{stopped} after step {trainer.global_step}; {saved}")
             raise (KeyboardInterrupt if stopped.number == signal.SIGINT else Terminated) from None
         last = run.checkpoints / LAST
         display.line(
@@ -193,7 +200,11 @@ def packed_tokens(
 
 
 def build_trainer(
-    config: FitConfig, callbacks: list[lightning.Callback], checkpoint: HuggingFaceCheckpoint, path: Path
+    config: FitConfig,
+    callbacks: list[lightning.Callback],
+    checkpoint: HuggingFaceCheckpoint,
+    run: RunFolder,
+    validates: bool,
 ) -> lightning.Trainer:
     """Make Lightning's trainer: one batch is one optimizer step, one epoch is the whole run."""
     settings = config.trainer
@@ -204,7 +215,7 @@ def build_trainer(
         max_epochs=1,
         val_check_interval=settings.val_check_interval,
         check_val_every_n_epoch=None,
-        limit_val_batches=settings.limit_val_batches,
+        limit_val_batches=settings.limit_val_batches if validates else 0,
         num_sanity_val_steps=0,
         callbacks=callbacks,
         plugins=[checkpoint],
@@ -213,24 +224,28 @@ def build_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        default_root_dir=path,
+        default_root_dir=run.path,
     )
 
 
 def train(
-    trainer: lightning.Trainer,
-    module: LlamaModule,
-    data: PackedTokens,
-    checkpoint: Path | None,
-    total_steps: int,
+    trainer: lightning.Trainer, module: LlamaModule, data: PackedTokens, checkpoint: Path | None, log: Path
 ) -> None:
-    """Validate, train, and validate the end where the last interval did not."""
+    """Train, with a validation of the first and of the last step where the log has none."""
     validates = data.folder.validation is not None
-    if checkpoint is None and validates:
+    # One batch is one step, so the step number is all that Lightning's own counters have to hold.
+    loop = trainer.fit_loop.epoch_loop
+    loop.batch_progress.total.ready = data.first_step
+    loop.manual_optimization.optim_step_progress.total.completed = data.first_step
+    if (
+        validates
+        and data.first_step % trainer.val_check_interval == 0
+        and not validated(log, data.first_step)
+    ):
         trainer.validate(module, data, verbose=False)
-    if data.first_step < total_steps:
+    if data.first_step < data.total_steps:
         trainer.fit(module, data, ckpt_path=checkpoint)
-    if validates and total_steps % trainer.val_check_interval:
+    if validates and not validated(log, data.total_steps):
         trainer.validate(module, data, verbose=False)
 
 

@@ -70,7 +70,7 @@ class LlamaModule(lightning.LightningModule):
         self.validation_loss: float | None = None
         self._validation_sums: list[Tensor] = []
         self._group_settings: list[dict[str, Any]] = []
-        self._restored: dict[str, Any] | None = None
+        self._random_state: dict[str, Tensor] = {}
 
     def forward(self, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
         """Return the final hidden states, shape ``(rows, length, width)``.
@@ -154,20 +154,14 @@ class LlamaModule(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is put back when training starts; the weights came with the model."""
         checkpoint["state_dict"] = self.state_dict()
-        self._restored = {name: checkpoint[name] for name in ("global_step", "random_state")}
+        self._random_state = checkpoint["random_state"]
 
     def on_train_start(self) -> None:
-        """Continue at the step of a checkpoint, if there is one."""
-        if self._restored is None:
-            return
+        """Go on as the checkpoint left off, if there is one."""
         # The settings of this run win over those saved with the moments.
         for group, settings in zip(self.optimizers().param_groups, self._group_settings, strict=True):
             group.update(settings)
-        # One batch is one step, so the step number is all that Lightning's counters hold.
-        loop = self.trainer.fit_loop.epoch_loop
-        loop.batch_progress.total.ready = self._restored["global_step"]
-        loop.manual_optimization.optim_step_progress.total.completed = self._restored["global_step"]
-        torch.set_rng_state(self._restored["random_state"]["cpu"])
-        if self.device.type == "cuda" and "cuda" in self._restored["random_state"]:
-            torch.cuda.set_rng_state(self._restored["random_state"]["cuda"], self.device)
-        self._restored = None
+        if "cpu" in self._random_state:
+            torch.set_rng_state(self._random_state["cpu"])
+        if "cuda" in self._random_state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(self._random_state["cuda"], self.device)

@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, its log, its checkpoints."""
+"""The folder of a run: its configuration, its log, its checkpoints; paths and names, without torch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Any
 
 from prepcore.arguments import Parser, UsageError, options_of
 from prepcore.arguments.configuration_file import write
-from trainer.checkpoint import all_checkpoints
 from trainer.config import FitConfig, presets
+
+STATE_FILE = "training_state.pt"
+"""What makes a Hugging Face folder a checkpoint that training can continue from."""
+
+LAST = "last"
+"""The link to the newest checkpoint."""
 
 # What a run is: another value would make the steps already done those of another run.
 FIXED = (
@@ -62,14 +67,14 @@ class RunFolder:
             When the folder has something in it.
         """
         run = cls(Path(config.run))
-        check_empty(run.path, "run", f"continue it with --resume {config.run}, or choose another --run")
+        run.check_new()
         run.path.mkdir(parents=True, exist_ok=True)
         run._note(config)
         return run
 
     @classmethod
     def again(cls, config: FitConfig, folder: str) -> tuple[RunFolder, Path, list[str]]:
-        """Open the folder of a run to continue it.
+        """Open the folder of a run to continue it, and note its new configuration.
 
         Returns
         -------
@@ -82,10 +87,21 @@ class RunFolder:
             When there is nothing to continue, or an option contradicts what was done.
         """
         run = cls(Path(folder))
-        checkpoints = all_checkpoints(run.checkpoints)
-        if not run.configuration.is_file() or not checkpoints:
-            raise UsageError(f"{folder} has no checkpoint to continue from", "begin the run without --resume")
-        words = ["--config", str(run.configuration)]
+        changes = run.check_resumable(config)
+        run._note(config)
+        return run, all_checkpoints(run.checkpoints)[-1], changes
+
+    def check_new(self) -> None:
+        """Refuse to begin in a folder that has something in it."""
+        check_empty(self.path, "run", f"continue it with --resume {self.path}, or choose another --run")
+
+    def check_resumable(self, config: FitConfig) -> list[str]:
+        """Return what ``config`` changes of this run, a line each; refuse what contradicts it."""
+        if not self.configuration.is_file() or not all_checkpoints(self.checkpoints):
+            raise UsageError(
+                f"{self.path} has no checkpoint to continue from", "begin the run without --resume"
+            )
+        words = ["--config", str(self.configuration)]
         before = dict(_leaves(Parser(FitConfig, "fit", presets()).parse(words)))
         changes = [
             (key, before[key], value)
@@ -95,11 +111,10 @@ class RunFolder:
         for key, old, new in changes:
             if key.startswith(FIXED):
                 raise UsageError(
-                    f"{key.replace('_', '-')} is {new}, but the run in {folder} was begun with {old}",
+                    f"{key.replace('_', '-')} is {new}, but the run in {self.path} was begun with {old}",
                     "leave it out to continue, or begin another run",
                 )
-        run._note(config)
-        return run, checkpoints[-1], [f"{key.replace('_', '-')}: {old} → {new}" for key, old, new in changes]
+        return [f"{key.replace('_', '-')}: {old} → {new}" for key, old, new in changes]
 
     def _note(self, config: FitConfig) -> None:
         options = list(options_of(FitConfig))
@@ -117,6 +132,30 @@ def check_empty(path: Path, name: str, hint: str) -> None:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"--{name} {path} is not empty", hint)
+
+
+def folder_of_step(checkpoints: Path, step: int) -> Path:
+    """Return the folder of the checkpoint of a step."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def step_of(folder: Path) -> int:
+    """Return the step that a checkpoint folder's name states."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def all_checkpoints(checkpoints: Path) -> list[Path]:
+    """List the whole checkpoints of a run, oldest first."""
+    return sorted(folder for folder in checkpoints.glob("step-*") if (folder / STATE_FILE).is_file())
+
+
+def point_last(folder: Path) -> None:
+    """Make ``last`` beside a checkpoint point to it."""
+    link = folder.with_name(LAST)
+    fresh = folder.with_name(f".{LAST}.partial")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder.name)
+    fresh.replace(link)
 
 
 def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

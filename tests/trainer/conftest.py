@@ -9,6 +9,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+
 from trainer.process import quiet_lightning, quiet_transformers
 
 quiet_transformers()

@@ -22,7 +22,13 @@ def tiny_llama(seed: int = 0, vocabulary: int = 96, **changes: Any) -> LlamaForC
     """A Llama with weights large enough that attention matters."""
     torch.manual_seed(seed)
     config = LlamaConfig(
-        **{**SIZES, "vocab_size": vocabulary, "initializer_range": 0.2, "max_position_embeddings": 64, **changes}
+        **{
+            **SIZES,
+            "vocab_size": vocabulary,
+            "initializer_range": 0.2,
+            "max_position_embeddings": 64,
+            **changes,
+        }
     )
     return LlamaForCausalLM(config)
 

@@ -28,7 +28,10 @@ def test_neighbours_are_scattered_and_epochs_differ() -> None:
 
 
 @given(
-    rows=st.integers(1, 60), rows_per_step=st.integers(1, 25), seed=st.integers(0, 99), steps=st.integers(1, 40)
+    rows=st.integers(1, 60),
+    rows_per_step=st.integers(1, 25),
+    seed=st.integers(0, 99),
+    steps=st.integers(1, 40),
 )
 @settings(max_examples=60, deadline=None)
 def test_steps_cover_each_epoch_without_a_gap(rows: int, rows_per_step: int, seed: int, steps: int) -> None:
@@ -38,4 +41,6 @@ def test_steps_cover_each_epoch_without_a_gap(rows: int, rows_per_step: int, see
     for epoch in visited[: whole * rows].reshape(whole, rows):
         assert np.array_equal(np.sort(epoch), np.arange(rows))
     # A fresh object asked for one step alone answers the same: no state, no history.
-    assert np.array_equal(StepOrder(rows, rows_per_step, seed).rows_of_step(steps - 1), visited[-rows_per_step:])
+    assert np.array_equal(
+        StepOrder(rows, rows_per_step, seed).rows_of_step(steps - 1), visited[-rows_per_step:]
+    )

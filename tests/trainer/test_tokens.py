@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepcore.arguments import UsageError
 
+from prepcore.arguments import UsageError
 from tests.trainer.folders import write_token_folder
 from trainer.tokens import TokenFile, TokenFolder, TokenSplit
 
@@ -53,7 +53,11 @@ def test_rows_and_positions_equal_a_slow_reading(files: list[list[list[int]]], l
 def test_a_folder_opens_with_what_its_manifest_says(tmp_path: Path) -> None:
     folder = TokenFolder.open(
         write_token_folder(
-            tmp_path / "t", [[[1, 5, 2]], [[1, 6, 7, 70_000]]], validation=[[1, 2] * 5], length=4, dtype="uint32"
+            tmp_path / "t",
+            [[[1, 5, 2]], [[1, 6, 7, 70_000]]],
+            validation=[[1, 2] * 5],
+            length=4,
+            dtype="uint32",
         )
     )
     assert folder.train.read(np.array([0]), 4).tolist() == [[1, 5, 2, 1]]
@@ -65,7 +69,7 @@ def test_a_folder_opens_with_what_its_manifest_says(tmp_path: Path) -> None:
 
 
 def test_what_is_not_a_token_folder_is_refused_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no folder .*nowhere"):
+    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
         TokenFolder.open(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"no manifest\.json"):
         TokenFolder.open(tmp_path)

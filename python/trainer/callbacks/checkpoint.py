@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as lightning
 
 from trainer.callbacks.throughput import Throughput
-from trainer.checkpoint import all_checkpoints, folder_of_step, point_last
+from trainer.run_folder import all_checkpoints, folder_of_step, point_last
 from trainer.signals import Stopped
 
 

@@ -142,6 +142,11 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def validated(path: Path, step: int) -> bool:
+    """Say whether a log has a validation of a step."""
+    return any(int(line["step"]) == step and line["validation_loss"] for line in read(path))
+
+
 def cut_after(path: Path, step: int) -> None:
     """Remove the lines of steps after ``step``, which a run that continues will do again."""
     lines = read(path)
