@@ -5,7 +5,9 @@
 mod capsule;
 mod clean;
 mod error;
+mod pack;
 mod run;
+mod tokenizer;
 
 use pyo3::prelude::*;
 
@@ -44,5 +46,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(run::plan, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean, module)?)?;
-    module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)
+    module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

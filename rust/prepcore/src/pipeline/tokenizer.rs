@@ -96,7 +96,7 @@ pub fn tokenizer(
 ) -> Result<TrainedTokenizer> {
     configuration.validate()?;
     let started = Instant::now();
-    super::preview::check(plan, inputs, out)?;
+    sink::check_folder(out, inputs)?;
     sink::prepare_folder(out)?;
     let ran = learn(configuration, plan, watcher).and_then(|learned| {
         let files = learned.tokenizer.write(out)?;
@@ -148,7 +148,7 @@ struct Learned {
 fn learn(configuration: &Tokenizer, plan: &Plan, watcher: Watcher<'_>) -> Result<Learned> {
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let threads = width.threads();
-    let progress = Progress::default();
+    let progress = Progress::of_plan(plan);
     let measure = SampleRoad { plan, progress: &progress, below: 0, texts: None };
     let (_, measured) = pool::run(
         &measure,
@@ -164,7 +164,7 @@ fn learn(configuration: &Tokenizer, plan: &Plan, watcher: Watcher<'_>) -> Result
     let (size, special) = (configuration.vocabulary_size as usize, configuration.special_tokens.clone());
     // Not a scoped thread: the library cannot be stopped while it learns, and a caller who stops must not wait.
     let trainer = thread::spawn(move || train_byte_level(receive(receiver), size, &special, threads));
-    let progress = Progress::default();
+    let progress = Progress::of_plan(plan);
     let feed = SampleRoad { plan, progress: &progress, below, texts: Some(sender) };
     let order = Numbering::new(configuration.limit);
     let fed = pool::run(&feed, width, order, Sampled::default(), &progress, &mut *watcher);
