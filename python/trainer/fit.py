@@ -29,7 +29,7 @@ from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.resolve import RunNumbers, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
-from trainer.signals import Stopped, StopRequest
+from trainer.signals import STOPPED, StopRequest
 from trainer.tokens import TokenFolder
 
 # Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
@@ -117,10 +117,10 @@ def fit(config: FitConfig) -> Path:
         display.line(describe(config, model, folder, numbers, trainer))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
-        except Stopped as stopped:
+        except STOPPED as stopped:
             saved = f"continue with --resume {run.path}" if trainer.global_step else "nothing was saved"
-            display.line(f"{stopped} after step {trainer.global_step}; {saved}")
-            raise (KeyboardInterrupt if stopped.number == signal.SIGINT else Terminated) from None
+            display.line(f"stopped after step {trainer.global_step}; {saved}")
+            raise (KeyboardInterrupt if stop.number == signal.SIGINT else Terminated) from stopped
         last = run.checkpoints / LAST
         display.line(
             f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, loss.png beside it"

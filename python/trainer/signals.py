@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
 
 class Stopped(Exception):  # noqa: N818 - not an error: the run was asked to stop
     """The run was asked to stop by a signal.
@@ -20,6 +22,10 @@ class Stopped(Exception):  # noqa: N818 - not an error: the run was asked to sto
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
+
+
+STOPPED = (Stopped, SIGTERMException)
+"""What leaves Lightning's loops after a signal: it looks for SIGTERM itself at the end of each step."""
 
 
 class StopRequest:

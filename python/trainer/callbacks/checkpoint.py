@@ -9,7 +9,7 @@ import pytorch_lightning as lightning
 
 from trainer.callbacks.throughput import Throughput
 from trainer.run_folder import all_checkpoints, folder_of_step, point_last
-from trainer.signals import Stopped
+from trainer.signals import STOPPED
 
 
 class SaveCheckpoints(lightning.Callback):
@@ -50,7 +50,7 @@ class SaveCheckpoints(lightning.Callback):
 
     def on_exception(self, trainer: lightning.Trainer, module: Any, exception: BaseException) -> None:
         """Save when the run was told to stop; after a failure the weights are not to be trusted."""
-        if isinstance(exception, Stopped):
+        if isinstance(exception, STOPPED):
             self.save(trainer)
 
     def save(self, trainer: lightning.Trainer) -> None:
