@@ -158,8 +158,9 @@ def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.Data
     import polars as pl
 
     text = settings.text_column
-    sent = frame.select(text) if text in frame.columns else frame
-    stream = engine.core().clean_stream(settings.engine_json(), sent.with_row_index(_ROW))
+    # Without that column the engine is shown the whole frame, and says which columns there are.
+    sent = frame.select(text).with_row_index(_ROW) if text in frame.columns else frame.clear()
+    stream = engine.core().clean_stream(settings.engine_json(), sent)
     batches = [pl.DataFrame(batch) for batch in stream]
     summary = engine.summary_of(stream) or {}
     _warn_of_unreadable(summary)
@@ -190,13 +191,14 @@ class _LazyCleaning:
         """Give cleaned batches to Polars, with its projection, filter and limit applied."""
         import polars as pl
 
+        from prepcore.transport import prepare, restore
+
         self.summary = None
-        stream = engine.core().clean_stream(self.settings.engine_json(), self.frame.collect_batches())
+        sent = prepare(self.frame, self.schema).collect_batches()
+        stream = engine.core().clean_stream(self.settings.engine_json(), sent)
         wanted = n_rows
         for arrow in stream:
-            batch = pl.DataFrame(arrow)
-            if batch.schema != self.schema:
-                batch = batch.cast(self.schema)
+            batch = restore(pl.DataFrame(arrow), self.schema)
             if wanted is not None:
                 batch = batch.head(wanted)
                 wanted -= len(batch)
@@ -214,9 +216,12 @@ def _clean_lazily(frame: pl.LazyFrame, settings: config.Clean) -> Cleaned[pl.Laz
     import polars as pl
     from polars.io.plugins import register_io_source
 
+    from prepcore.transport import prepare
+
     schema = frame.collect_schema()
     # The engine looks at settings and columns now, not when somebody collects.
-    for _ in engine.core().clean_stream(settings.engine_json(), pl.DataFrame(schema=schema)):
+    empty = prepare(pl.LazyFrame(schema=schema), schema).collect()
+    for _ in engine.core().clean_stream(settings.engine_json(), empty):
         pass
     cleaning = _LazyCleaning(frame, schema, settings)
     lazy = register_io_source(cleaning.batches, schema=schema, explain_name="prepcore.clean")
