@@ -28,7 +28,7 @@ ARCHITECTURE = (
     "tie_word_embeddings",
     "initializer_range",
 )
-"""The options that describe a new model, and have no say where weights come from a source."""
+"""The options that describe a new model; where weights come from a source, they must say what it is."""
 
 
 def parse_keep(value: Any) -> str | tuple[int, ...]:
@@ -116,16 +116,6 @@ class ModelConfig:
     )
     initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
     init: InitConfig = field(default_factory=InitConfig)
-
-    def __post_init__(self) -> None:
-        if self.init.strategy == "random":
-            return
-        for name in ("preset", *ARCHITECTURE):
-            if getattr(self, name) is not None:
-                raise ValueError(
-                    f"model.{name.replace('_', '-')} is {getattr(self, name)}, but the architecture is that "
-                    f"of model.init.source {self.init.source}\nhint: leave it out"
-                )
 
 
 @dataclass(frozen=True, kw_only=True)

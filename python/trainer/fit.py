@@ -143,7 +143,7 @@ def first_model(
             ),
             config.seed,
         )
-    surgery = from_source(config.model.init)
+    surgery = from_source(config.model)
     vocabulary = surgery.model.config.vocab_size
     if vocabulary < folder.vocabulary_size:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,15 +53,32 @@ def init(config: InitializeConfig) -> str:
 
 def _model(config: InitializeConfig, tokenizer: Path | None) -> tuple[LlamaForCausalLM, str]:
     if config.model.init.strategy != "random":
-        surgery = from_source(config.model.init, dtype="auto")
+        surgery = from_source(config.model, dtype="auto")
         return surgery.model, f"{config.model.init.strategy}: source layers {surgery.layers}\n"
-    ids = open_tokenizer(tokenizer).get_vocab_size() if tokenizer else 1
-    if tokenizer is None and config.model.vocab_size is None and config.model.preset is None:
-        raise UsageError("a new model needs a vocabulary: wanted --tokenizer DIR or --model.vocab-size N")
+    if tokenizer is None:
+        raise UsageError("a new model needs a vocabulary: wanted --tokenizer DIR")
+    vocabulary = open_tokenizer(tokenizer)
+    special = _special_tokens(tokenizer)
     described = random_configuration(
-        config.model, vocabulary_size=ids, sequence_length=DEFAULT_LENGTH, bos=None, eos=None
+        config.model,
+        vocabulary_size=vocabulary.get_vocab_size(),
+        sequence_length=DEFAULT_LENGTH,
+        bos=vocabulary.token_to_id(special["bos_token"]),
+        eos=vocabulary.token_to_id(special["eos_token"]),
     )
     return random_model(described, config.seed), ""
+
+
+def _special_tokens(tokenizer: Path) -> dict[str, str]:
+    """Read which tokens begin and end a text; an empty name, which no token has, where none does."""
+    path = tokenizer / "tokenizer_config.json"
+    stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = {}
+    for name in ("bos_token", "eos_token"):
+        token = stated.get(name) or ""
+        # Older files hold the token with its properties.
+        found[name] = token["content"] if isinstance(token, dict) else token
+    return found
 
 
 def _tokenizer_files(config: InitializeConfig, scratch: Path) -> Path | None:

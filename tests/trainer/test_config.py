@@ -69,10 +69,6 @@ def test_a_preset_fills_only_what_is_left_open() -> None:
             [*["--model.init.strategy", "downscale", "--model.init.source", "x"], *TWO_OF_THREE],
             "keep lists 2 layers",
         ),
-        (
-            ["--model.init.strategy", "continue", "--model.init.source", "x", "--model.hidden-size", "8"],
-            "architecture is that of model.init.source",
-        ),
         (["--model.init.keep", "0;1"], "list of layers such as 0,1,4"),
         (["--optimizer.learning-rate", "-1"], "of at least 0"),
         (["--trainer.precision", "16"], "one of auto, 32-true, bf16-mixed"),

@@ -77,7 +77,7 @@ def test_parameter_counts_of_the_presets() -> None:
 def test_surgery_of_a_real_model(stories: Path, init: InitConfig, layers: list[int]) -> None:
     import dataclasses
 
-    surgery = from_source(dataclasses.replace(init, source=str(stories)))
+    surgery = from_source(ModelConfig(init=dataclasses.replace(init, source=str(stories))))
     source, model = LlamaForCausalLM.from_pretrained(stories, dtype=torch.float32), surgery.model
     assert surgery.layers == layers
     assert torch.equal(model.model.norm.weight, source.model.norm.weight)
@@ -101,7 +101,7 @@ def test_surgery_of_a_real_model(stories: Path, init: InitConfig, layers: list[i
 
 
 def test_a_surgery_leaves_its_source_alone(stories: Path) -> None:
-    surgery = from_source(InitConfig(strategy="upscale", source=str(stories), layers=6))
+    surgery = from_source(ModelConfig(init=InitConfig(strategy="upscale", source=str(stories), layers=6)))
     with torch.no_grad():
         for parameter in surgery.model.parameters():
             parameter.zero_()
@@ -113,7 +113,9 @@ def test_sharded_source_and_untied_head(tmp_path: Path) -> None:
     model = tiny_llama(num_hidden_layers=3)
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert (tmp_path / "model.safetensors.index.json").is_file()
-    surgery = from_source(InitConfig(strategy="downscale", source=str(tmp_path), keep=(0, 2)))
+    surgery = from_source(
+        ModelConfig(init=InitConfig(strategy="downscale", source=str(tmp_path), keep=(0, 2)))
+    )
     assert torch.equal(surgery.model.lm_head.weight, model.lm_head.weight)
     assert torch.equal(
         surgery.model.model.layers[1].mlp.up_proj.weight, model.model.layers[2].mlp.up_proj.weight
@@ -195,3 +197,12 @@ def test_sizes_that_do_not_fit_are_refused(changes: dict[str, int | None], messa
         random_configuration(
             ModelConfig(**{**SIZES, **changes}), vocabulary_size=96, sequence_length=16, bos=1, eos=2
         )
+
+
+def test_sizes_stated_beside_a_source_must_be_its_own(tmp_path: Path) -> None:
+    tiny_llama().save_pretrained(tmp_path)
+    init = InitConfig(strategy="upscale", source=str(tmp_path), layers=4)
+    surgery = from_source(ModelConfig(hidden_size=32, num_hidden_layers=2, rope_theta=10_000.0, init=init))
+    assert surgery.model.config.num_hidden_layers == 4
+    with pytest.raises(UsageError, match=r"model\.hidden-size is 128, but that of .* is 32"):
+        from_source(ModelConfig(preset="demo", init=init))

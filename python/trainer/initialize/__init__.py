@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from transformers import LlamaForCausalLM
 
-from trainer.config import InitConfig
+from trainer.config import ModelConfig
 from trainer.initialize.depth import layer_map, with_layers
-from trainer.initialize.pretrained import open_source
+from trainer.initialize.pretrained import check_architecture, open_source
 
 __all__ = ["Surgery", "from_source", "parameter_count"]
 
@@ -44,27 +44,28 @@ class Surgery:
         return self.model is not self.source
 
 
-def from_source(init: InitConfig, dtype: torch.dtype | str = torch.float32) -> Surgery:
+def from_source(model: ModelConfig, dtype: torch.dtype | str = torch.float32) -> Surgery:
     """Open the source of an initialisation and operate on it.
 
     Parameters
     ----------
-    init
-        Strategy ``continue``, ``downscale`` or ``upscale``, with its source.
+    model
+        With strategy ``continue``, ``downscale`` or ``upscale``, and its source.
     dtype
         As for :func:`~trainer.initialize.pretrained.open_source`.
 
     Raises
     ------
     UsageError
-        When the source cannot be opened or does not allow the surgery.
+        When the source cannot be opened, is not what is described, or does not allow the surgery.
     """
+    init = model.init
     if init.source is None:
         raise ValueError(f"strategy {init.strategy} needs a source")
     source = open_source(init.source, dtype)
+    check_architecture(model, source.config)
     layers = layer_map(init, source.config.num_hidden_layers)
-    model = source if init.strategy == "continue" else with_layers(source, layers)
-    return Surgery(source, model, layers)
+    return Surgery(source, source if init.strategy == "continue" else with_layers(source, layers), layers)
 
 
 def parameter_count(model: LlamaForCausalLM) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
+from trainer.config import ARCHITECTURE, ModelConfig, with_preset
 
 MAPPED = ("llama", "mistral")
 """The architectures whose weights are a Llama's, under a Llama's names."""
@@ -102,6 +102,24 @@ def open_source(source: str, dtype: torch.dtype | str = torch.float32) -> LlamaF
     return model
 
 
-def is_folder(source: str) -> bool:
-    """Say whether a source is a folder here, and not a hub id."""
-    return Path(source).is_dir()
+def check_architecture(model: ModelConfig, source: LlamaConfig) -> None:
+    """Refuse a configuration that describes another model than its source.
+
+    The sizes are those of the source. A recipe may state them, as the preset does that the source was trained
+    with, and then they have to be the same; ``num_hidden_layers`` is that of the source, before any surgery.
+
+    Raises
+    ------
+    UsageError
+        Naming the first option that differs.
+    """
+    model = with_preset(model)
+    for name in ARCHITECTURE:
+        wanted = getattr(model, name)
+        found = source.rope_parameters["rope_theta"] if name == "rope_theta" else getattr(source, name)
+        if wanted is not None and wanted != found:
+            raise UsageError(
+                f"model.{name.replace('_', '-')} is {wanted}, but that of model.init.source "
+                f"{model.init.source} is {found}",
+                "leave the sizes out: they are those of the source",
+            )
