@@ -34,7 +34,8 @@ pub(crate) fn clean(
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
         let plan = Plan::files(&inputs, prepcore::pipeline::clean::options(&configuration))?;
-        let manifest = prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
+        let manifest =
+            prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
         run::json(&manifest)
     })
 }

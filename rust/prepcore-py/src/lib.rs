@@ -23,7 +23,8 @@ fn version() -> &'static str {
 /// The default configuration of a verb, as JSON.
 #[pyfunction]
 fn default_configuration(verb: &str) -> PyResult<String> {
-    let configuration = prepcore::config::default_configuration(verb).ok_or_else(|| error::unknown_verb(verb))?;
+    let configuration =
+        prepcore::config::default_configuration(verb).ok_or_else(|| error::unknown_verb(verb))?;
     Ok(configuration.to_string())
 }
 

@@ -33,7 +33,8 @@ impl<'a> Document<'a> {
         std::iter::from_fn(move || {
             let start = next?;
             let bytes = text.as_bytes();
-            let Some(end) = memchr::memmem::find(&bytes[start..], b"\n\n").map(|offset| start + offset) else {
+            let Some(end) = memchr::memmem::find(&bytes[start..], b"\n\n").map(|offset| start + offset)
+            else {
                 next = None;
                 return Some(&text[start..]);
             };

@@ -64,7 +64,9 @@ pub enum Error {
     #[error("stopped by request")]
     Cancelled,
     /// A promise of this crate does not hold; always a defect of ours.
-    #[error("internal error: {0}\nhint: this is a defect of prepcore; please report it with the command that shows it")]
+    #[error(
+        "internal error: {0}\nhint: this is a defect of prepcore; please report it with the command that shows it"
+    )]
     Internal(String),
 }
 
@@ -126,8 +128,12 @@ mod tests {
 
     #[test]
     fn hint_stands_on_a_line_of_its_own() {
-        let error = Error::config("--threads", "got 0, expected 1 to 1024").hint("leave it out to use all cores");
-        assert_eq!(error.to_string(), "--threads: got 0, expected 1 to 1024\nhint: leave it out to use all cores");
+        let error =
+            Error::config("--threads", "got 0, expected 1 to 1024").hint("leave it out to use all cores");
+        assert_eq!(
+            error.to_string(),
+            "--threads: got 0, expected 1 to 1024\nhint: leave it out to use all cores"
+        );
         assert_eq!(error.exit_code(), 2);
     }
 

@@ -73,7 +73,11 @@ pub(crate) fn dropped_schema(documents: Option<&SchemaRef>) -> SchemaRef {
 }
 
 /// The dropped documents of a unit under `schema`, which [`dropped_schema`] made.
-pub(crate) fn dropped_batch(schema: &SchemaRef, documents: &Documents, fates: &[Fate]) -> Result<RecordBatch> {
+pub(crate) fn dropped_batch(
+    schema: &SchemaRef,
+    documents: &Documents,
+    fates: &[Fate],
+) -> Result<RecordBatch> {
     let mut sources = UInt32Builder::new();
     let mut rows = UInt64Builder::new();
     let mut reasons = StringBuilder::new();

@@ -9,7 +9,9 @@ mod pack;
 mod size;
 mod tokenizer;
 
-pub use clean::{Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, ShortLines, Switch};
+pub use clean::{
+    Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, ShortLines, Switch,
+};
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use size::ByteSize;
 pub use tokenizer::Tokenizer;

@@ -72,7 +72,10 @@ impl Pack {
     /// [`Error::Config`] names the option, the value and the range.
     pub fn validate(&self) -> Result<()> {
         if self.tokenizer.as_os_str().is_empty() {
-            return Err(Error::config("--tokenizer", "got nothing, expected a tokenizer.json or a folder with one"));
+            return Err(Error::config(
+                "--tokenizer",
+                "got nothing, expected a tokenizer.json or a folder with one",
+            ));
         }
         if self.text_column.is_empty() {
             return Err(Error::config("--text-column", "got an empty name, expected the name of a column"));

@@ -48,7 +48,11 @@ impl FromStr for ByteSize {
             .unwrap_or((&lower, 1));
         let number: f64 = number.trim().parse().map_err(|_| wanted())?;
         let bytes = number * unit as f64;
-        if bytes.is_finite() && bytes >= 0.0 && bytes < u64::MAX as f64 { Ok(Self(bytes as u64)) } else { Err(wanted()) }
+        if bytes.is_finite() && bytes >= 0.0 && bytes < u64::MAX as f64 {
+            Ok(Self(bytes as u64))
+        } else {
+            Err(wanted())
+        }
     }
 }
 
@@ -85,7 +89,8 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, bytes) in [("1GiB", 1 << 30), ("512 MB", 512_000_000), ("1.5kib", 1536), ("7", 7), ("2gb", 2_000_000_000)]
+        for (text, bytes) in
+            [("1GiB", 1 << 30), ("512 MB", 512_000_000), ("1.5kib", 1536), ("7", 7), ("2gb", 2_000_000_000)]
         {
             assert_eq!(text.parse(), Ok(ByteSize::from_bytes(bytes)), "{text}");
         }

@@ -59,7 +59,10 @@ impl Tokenizer {
         }
         for (position, token) in self.special_tokens.iter().enumerate() {
             if token.trim().is_empty() {
-                return Err(Error::config("--special-tokens", "got an empty token, expected such as '<s>,</s>'"));
+                return Err(Error::config(
+                    "--special-tokens",
+                    "got an empty token, expected such as '<s>,</s>'",
+                ));
             }
             if self.special_tokens[..position].contains(token) {
                 return Err(Error::config("--special-tokens", format!("{token:?} stands there twice")));
@@ -98,7 +101,10 @@ mod tests {
     fn values_out_of_range_are_named() {
         let small = Tokenizer { vocabulary_size: 257, ..Tokenizer::default() };
         let error = small.validate().unwrap_err();
-        assert!(error.to_string().starts_with("--vocabulary-size: got 257, expected 258 (256 bytes and 2 "), "{error}");
+        assert!(
+            error.to_string().starts_with("--vocabulary-size: got 257, expected 258 (256 bytes and 2 "),
+            "{error}"
+        );
         let twice = Tokenizer { special_tokens: vec!["<s>".into(), "<s>".into()], ..Tokenizer::default() };
         assert_eq!(twice.validate().unwrap_err().to_string(), "--special-tokens: \"<s>\" stands there twice");
     }

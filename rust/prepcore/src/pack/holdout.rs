@@ -49,6 +49,8 @@ mod tests {
     #[test]
     fn a_larger_share_holds_the_smaller_one() {
         let (small, large) = (Holdout::new(0.1), Holdout::new(0.2));
-        assert!((0..1_000).map(|number| number.to_string()).all(|text| !small.takes(&text) || large.takes(&text)));
+        assert!(
+            (0..1_000).map(|number| number.to_string()).all(|text| !small.takes(&text) || large.takes(&text))
+        );
     }
 }

@@ -53,6 +53,9 @@ mod tests {
         ledger.check(3).unwrap();
         ledger.tokens += 1;
         let message = ledger.check(3).unwrap_err().to_string();
-        assert!(message.contains("11 tokens were encoded, but 3 rows of 3 and 1 left over make 10"), "{message}");
+        assert!(
+            message.contains("11 tokens were encoded, but 3 rows of 3 and 1 left over make 10"),
+            "{message}"
+        );
     }
 }

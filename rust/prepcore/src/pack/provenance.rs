@@ -51,7 +51,8 @@ impl Provenance {
             };
             let name = file.path.file_name().unwrap_or_default();
             let part = known.and_then(|(manifest, inputs)| {
-                let part = manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
+                let part =
+                    manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
                 Some(Origin::Part { inputs, keys: folder.join(&part.keys.path), rows: part.kept.rows })
             });
             Ok(part.unwrap_or_else(|| Origin::Raw(Arc::from(file.name.as_str()))))
@@ -67,7 +68,12 @@ impl Provenance {
         let (inputs, keys, rows) = match self.files.get(address.source as usize) {
             Some(Origin::Raw(name)) => return Ok((Arc::clone(name), address.row)),
             Some(Origin::Part { inputs, keys, rows }) => (inputs, keys, *rows),
-            None => return Err(Error::Internal(format!("a document of file {}, which is not planned", address.source))),
+            None => {
+                return Err(Error::Internal(format!(
+                    "a document of file {}, which is not planned",
+                    address.source
+                )));
+            }
         };
         let kept = match self.open.take() {
             Some((source, kept)) if source == address.source => kept,
@@ -77,7 +83,9 @@ impl Provenance {
         self.open = Some((address.source, kept));
         origin
             .and_then(|origin| Some((Arc::clone(inputs.get(origin.source as usize)?), origin.row)))
-            .ok_or_else(|| Error::corrupt(keys, format!("record of row {}", address.row), "no such row or input file"))
+            .ok_or_else(|| {
+                Error::corrupt(keys, format!("record of row {}", address.row), "no such row or input file")
+            })
     }
 }
 

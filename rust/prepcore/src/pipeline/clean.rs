@@ -83,7 +83,8 @@ pub fn clean(
 
 /// The settings that change the output, with what `auto` came to.
 fn settings(configuration: &Clean, plan: &Plan) -> Value {
-    let resolved = Clean { format: sink::resolve_format(configuration.format, plan.kind), ..configuration.clone() };
+    let resolved =
+        Clean { format: sink::resolve_format(configuration.format, plan.kind), ..configuration.clone() };
     let mut settings = json!(resolved);
     if let Some(settings) = settings.as_object_mut() {
         for running in ["threads", "memory", "max_unreadable"] {

@@ -59,7 +59,12 @@ pub(crate) struct Done {
 }
 
 impl<'a> CleanFolder<'a> {
-    pub(crate) fn new(configuration: &Clean, plan: &'a Plan, out: &Path, progress: &'a Progress) -> Result<Self> {
+    pub(crate) fn new(
+        configuration: &Clean,
+        plan: &'a Plan,
+        out: &Path,
+        progress: &'a Progress,
+    ) -> Result<Self> {
         let decoded = plan.decoded_schema();
         let text = plan.schema.field(plan.text_index()).name();
         let kept = configuration.keep_dropped;
@@ -187,13 +192,24 @@ impl Road for CleanFolder<'_> {
             }
             dropped.push(ledger::dropped_batch(&self.dropped_schema, &decided.documents, &decided.fates)?);
         }
-        let kept: Vec<_> = job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
+        let kept: Vec<_> =
+            job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
         let documents = self.documents.encode(&kept)?;
         drop(kept);
         let dropped = self.dropped.encode(&dropped)?;
         Progress::add(&self.progress.kept, counts.kept);
         let _held = job.units.into_iter().map(|(_, held)| held).collect();
-        Ok(Done { part: job.part, close: job.close, documents, dropped, keys, unreadable, counts, rows, _held })
+        Ok(Done {
+            part: job.part,
+            close: job.close,
+            documents,
+            dropped,
+            keys,
+            unreadable,
+            counts,
+            rows,
+            _held,
+        })
     }
 
     fn write(&self, writer: &mut FolderWriter, done: Done) -> Result<()> {
@@ -266,7 +282,8 @@ impl OpenPart {
         let mut keys = AtomicFile::create(folder.out.join(format!("keys/{stem}.keys")))?;
         keys.append(&KEYS_HEADER)?;
         let dropped = AtomicFile::create(folder.out.join(format!("dropped/{stem}.parquet")))?;
-        let documents = folder.documents.start(&folder.out.join(format!("{stem}.{}", folder.documents.suffix())))?;
+        let documents =
+            folder.documents.start(&folder.out.join(format!("{stem}.{}", folder.documents.suffix())))?;
         let counts = Counts::of_reasons(folder.judge.reasons());
         Ok(Self { stem, documents, keys, dropped: folder.dropped.start(dropped)?, counts })
     }
@@ -275,7 +292,8 @@ impl OpenPart {
         let Self { stem, documents, keys, dropped, counts } = self;
         counts.check()?;
         let dropped_rows = dropped.rows();
-        let record = |path: String, rows, Written { bytes, checksum }| FileRecord { path, rows, bytes, checksum };
+        let record =
+            |path: String, rows, Written { bytes, checksum }| FileRecord { path, rows, bytes, checksum };
         let dropped = record(format!("dropped/{stem}.parquet"), dropped_rows, dropped.commit()?);
         let keys = record(format!("keys/{stem}.keys"), counts.kept, keys.commit()?);
         let (written, rows) = documents.commit()?;

@@ -79,12 +79,16 @@ impl Decide {
         self.numbering.number(&mut documents);
         verdicts.truncate(documents.len());
         keys.truncate(documents.len());
-        let fate = |((verdict, key), address): ((Verdict, &Option<Key>), _)| match (verdict, key, &mut self.seen) {
-            (Some(finding), ..) => Fate::Judged(finding),
-            (None, Some(key), Some(seen)) => seen.insert(*key, address).map_or(Fate::Kept, Fate::Duplicate),
-            _ => Fate::Kept,
-        };
-        let fates = verdicts.into_iter().zip(&keys).zip(documents.addresses.iter().copied()).map(fate).collect();
+        let fate =
+            |((verdict, key), address): ((Verdict, &Option<Key>), _)| match (verdict, key, &mut self.seen) {
+                (Some(finding), ..) => Fate::Judged(finding),
+                (None, Some(key), Some(seen)) => {
+                    seen.insert(*key, address).map_or(Fate::Kept, Fate::Duplicate)
+                }
+                _ => Fate::Kept,
+            };
+        let fates =
+            verdicts.into_iter().zip(&keys).zip(documents.addresses.iter().copied()).map(fate).collect();
         Decided { documents, fates, keys }
     }
 }

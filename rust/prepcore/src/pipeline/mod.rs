@@ -12,6 +12,6 @@ mod token_folder;
 pub mod tokenizer;
 mod watch;
 
-use run_facts::run_facts;
 pub use preview::{Preview, preview};
+use run_facts::run_facts;
 pub use watch::{Progress, Watcher};

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::pool::{self, Width};
 use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
 use super::{Progress, Watcher, preview, run_facts};
+use crate::Result;
 use crate::config::{Columns, Pack, resolve_threads};
 use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
 use crate::sink::{self, TokenWidth};
 use crate::source::{Options, Plan};
 use crate::tokenize::{self, Encode, SpecialTokens, TokenizerFolder};
-use crate::Result;
 
 /// Where the tokenizer is copied to, within the token folder.
 const TOKENIZER: &str = "tokenizer";
@@ -95,7 +95,12 @@ pub fn pack(
 }
 
 /// The manifest of a run, once both of its sums hold.
-fn describe(configuration: &Pack, plan: &Plan, tokenization: &Tokenization, totals: Totals) -> Result<Packed> {
+fn describe(
+    configuration: &Pack,
+    plan: &Plan,
+    tokenization: &Tokenization,
+    totals: Totals,
+) -> Result<Packed> {
     let Totals { training, validation, unreadable, rows } = totals;
     let inputs = plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, rows.of(source)));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
@@ -152,7 +157,7 @@ fn settings(configuration: &Pack) -> Value {
     let mut settings = json!(configuration);
     if let Some(settings) = settings.as_object_mut() {
         for running in ["tokenizer", "threads", "memory", "max_unreadable"] {
-            settings.remove(running);
+            settings.shift_remove(running);
         }
     }
     settings
@@ -272,7 +277,10 @@ mod tests {
         let bench = Bench::new();
         let configuration = Pack { limit: Some(302), validation: 0.0, ..bench.configuration() };
         let manifest = bench.pack(&configuration, &bench.inputs(), "limited");
-        assert_eq!((manifest.counts.documents, manifest.training.ledger.documents, manifest.unreadable), (302, 301, 1));
+        assert_eq!(
+            (manifest.counts.documents, manifest.training.ledger.documents, manifest.unreadable),
+            (302, 301, 1)
+        );
     }
 
     #[test]
@@ -287,15 +295,20 @@ mod tests {
         let file = fs::File::open(bench.folder.path().join("traced/sources.parquet")).unwrap();
         let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(file, 1 << 20).unwrap();
         let batches: Vec<_> = reader.collect::<std::result::Result<_, _>>().unwrap();
-        let rows: Vec<String> = batches.iter().flat_map(|batch| {
-            let text = |column: usize| arrow_cast::cast(batch.column(column), &arrow_schema::DataType::Utf8).unwrap();
-            let (sources, rows) = (text(2), text(3));
-            let column = |array| crate::text::TextColumn::new(array).unwrap();
-            let (sources, rows) = (column(&sources), column(&rows));
-            (0..batch.num_rows())
-                .map(|row| format!("{}:{}", sources.get(row).unwrap(), rows.get(row).unwrap()))
-                .collect::<Vec<_>>()
-        }).collect();
+        let rows: Vec<String> = batches
+            .iter()
+            .flat_map(|batch| {
+                let text = |column: usize| {
+                    arrow_cast::cast(batch.column(column), &arrow_schema::DataType::Utf8).unwrap()
+                };
+                let (sources, rows) = (text(2), text(3));
+                let column = |array| crate::text::TextColumn::new(array).unwrap();
+                let (sources, rows) = (column(&sources), column(&rows));
+                (0..batch.num_rows())
+                    .map(|row| format!("{}:{}", sources.get(row).unwrap(), rows.get(row).unwrap()))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
         // Numbers of one or two digits make lines that are too short.
         assert_eq!(rows.len() as u64, kept.counts.kept);
         assert_eq!(rows[..2], ["a.jsonl:100", "a.jsonl:101"]);

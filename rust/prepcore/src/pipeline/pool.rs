@@ -328,8 +328,8 @@ impl<'a, R: Road> Pool<'a, R> {
             None => return Task::Wait,
         };
         // What everything waits for is read whatever the budget says.
-        let awaited = segment == board.head.0
-            && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
+        let awaited =
+            segment == board.head.0 && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
         if !free && !awaited {
             return Task::Wait;
         }
@@ -513,8 +513,9 @@ mod tests {
         assert!(error.to_string().contains("asked to"), "{error}");
         let endless = Numbers { segments: vec![vec![1; 10_000_000]], stop_after: 0, panic_at: None };
         let width = Width::new(2, 1 << 30);
-        let stopped =
-            run(&endless, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| Err(Error::Cancelled));
+        let stopped = run(&endless, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| {
+            Err(Error::Cancelled)
+        });
         assert!(matches!(stopped, Err(Error::Cancelled)));
     }
 }

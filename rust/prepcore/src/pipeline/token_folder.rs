@@ -10,7 +10,9 @@ use crate::config::{Pack, TokenFormat};
 use crate::manifest::RowsBySource;
 use crate::pack::{Holdout, Ledger, LeftOver, Provenance, SplitRecord, TokenBatch, TokenFile};
 use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
-use crate::source::{Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine};
+use crate::source::{
+    Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine,
+};
 use crate::{Error, Result};
 
 /// The subfolder of the documents held out.
@@ -230,7 +232,11 @@ impl PackWriter {
 /// One side of the split, in whichever format was asked for.
 enum SplitWriter {
     /// What was encoded, counted as it came; rows are cut by whoever reads the files.
-    Tokens { folder: TokenFolder, encoded: Ledger, sequence_length: u64 },
+    Tokens {
+        folder: TokenFolder,
+        encoded: Ledger,
+        sequence_length: u64,
+    },
     Rows(Box<RowFolder>),
 }
 
@@ -246,7 +252,7 @@ impl SplitWriter {
             },
             TokenFormat::Parquet => {
                 Self::Rows(Box::new(RowFolder::new(&folder.out, prefix, sequence_length as usize)?))
-            },
+            }
         })
     }
 
@@ -290,5 +296,8 @@ fn check_documents(ledger: &Ledger, files: &[TokenFile]) -> Result<()> {
     if written == ledger.documents {
         return Ok(());
     }
-    Err(Error::Internal(format!("{} documents were encoded, the ends of {written} written", ledger.documents)))
+    Err(Error::Internal(format!(
+        "{} documents were encoded, the ends of {written} written",
+        ledger.documents
+    )))
 }

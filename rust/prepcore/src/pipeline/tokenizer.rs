@@ -112,12 +112,16 @@ pub fn tokenizer(
         }
     };
     let Learned { tokenizer, sampled, threads } = learned;
-    let inputs = plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, sampled.rows.of(source)));
+    let inputs =
+        plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, sampled.rows.of(source)));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let read: u64 = inputs.iter().map(|input| input.rows).sum();
     let unreadable = sampled.unreadable.len() as u64;
     let left_out = read.checked_sub(sampled.documents + unreadable).ok_or_else(|| {
-        Error::Internal(format!("{read} documents read, but {} sampled + {unreadable} unreadable", sampled.documents))
+        Error::Internal(format!(
+            "{read} documents read, but {} sampled + {unreadable} unreadable",
+            sampled.documents
+        ))
     })?;
     let manifest = TrainedTokenizer {
         format: TOKENIZER_FORMAT.into(),
@@ -307,7 +311,7 @@ fn settings(configuration: &Tokenizer) -> Value {
     let mut settings = json!(configuration);
     if let Some(settings) = settings.as_object_mut() {
         for running in ["threads", "memory", "max_unreadable"] {
-            settings.remove(running);
+            settings.shift_remove(running);
         }
     }
     settings

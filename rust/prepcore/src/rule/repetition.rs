@@ -52,7 +52,8 @@ impl Rule for Repetition {
         if repeats == 0 {
             return None;
         }
-        let exceeds = |reason, value, threshold| (value > threshold).then_some(Finding { reason, value, threshold });
+        let exceeds =
+            |reason, value, threshold| (value > threshold).then_some(Finding { reason, value, threshold });
         exceeds(
             "repeated_paragraphs",
             repeats as f64 / paragraphs as f64,
@@ -76,7 +77,10 @@ mod tests {
 
     #[test]
     fn the_thresholds_are_strict() {
-        assert_eq!(judge("a\n\nb\n\na"), Some(Finding { reason: "repeated_paragraphs", value: 1.0 / 3.0, threshold: 0.3 }));
+        assert_eq!(
+            judge("a\n\nb\n\na"),
+            Some(Finding { reason: "repeated_paragraphs", value: 1.0 / 3.0, threshold: 0.3 })
+        );
         assert_eq!(judge("a\n\nb\n\nc\n\na"), None);
         let finding = judge("aaaaaaaaaa\n\nb\n\nc\n\naaaaaaaaaa").unwrap();
         assert_eq!((finding.reason, finding.value), ("repeated_chars", 10.0 / 28.0));

@@ -85,7 +85,10 @@ mod tests {
     fn names_what_is_missing() {
         assert_eq!(judge("abc\nabc\nabc"), None);
         assert_eq!(judge("abc\nabc"), Some(Finding { reason: "few_lines", value: 2.0, threshold: 3.0 }));
-        assert_eq!(judge("abcd\nab\nabc\n"), Some(Finding { reason: "short_lines", value: 2.0, threshold: 3.0 }));
+        assert_eq!(
+            judge("abcd\nab\nabc\n"),
+            Some(Finding { reason: "short_lines", value: 2.0, threshold: 3.0 })
+        );
         assert_eq!(judge("é\u{301}x\n한국어\nabc"), None);
         assert_eq!(judge("éx\n한국어\nabc").map(|finding| finding.reason), Some("short_lines"));
     }

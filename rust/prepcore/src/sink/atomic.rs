@@ -49,10 +49,13 @@ impl AtomicFile {
         if let Some(file) = self.file.take() {
             file.sync_all().map_err(|source| Error::io(&self.target, "flush", source))?;
         }
-        fs::rename(&self.temporary, &self.target).map_err(|source| Error::io(&self.target, "rename", source))?;
+        fs::rename(&self.temporary, &self.target)
+            .map_err(|source| Error::io(&self.target, "rename", source))?;
         let folder = self.target.parent().unwrap_or(Path::new("."));
         // The name is on disk only once its folder is.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| Error::io(folder, "flush", source))?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| Error::io(folder, "flush", source))?;
         let checksum = format!("xxh3-128:{:032x}", self.hash.digest128());
         Ok(Written { bytes: self.bytes, checksum })
     }

@@ -15,7 +15,10 @@ use crate::{Error, Result};
 pub(crate) enum DocumentSink {
     Parquet(ParquetSink),
     /// Lines of JSONL; `verbatim` copies those of the input.
-    Jsonl { sink: JsonlSink, verbatim: bool },
+    Jsonl {
+        sink: JsonlSink,
+        verbatim: bool,
+    },
 }
 
 /// Encoded documents.
@@ -124,9 +127,9 @@ impl DocumentFile {
 
 fn filtered(units: &[(&Documents, BooleanArray)]) -> Result<Vec<RecordBatch>> {
     let batches = units.iter().map(|(documents, keep)| filter_record_batch(&documents.batch, keep));
-    batches.collect::<std::result::Result<_, ArrowError>>().map_err(|error| {
-        Error::Internal(format!("cannot filter a batch: {error}"))
-    })
+    batches
+        .collect::<std::result::Result<_, ArrowError>>()
+        .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))
 }
 
 fn copy_lines(lines: &mut Vec<u8>, units: &[(&Documents, BooleanArray)]) {

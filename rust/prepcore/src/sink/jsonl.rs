@@ -53,9 +53,8 @@ impl JsonlSink {
     /// A batch's rows as JSON objects, a line each; nulls are written as such.
     pub(crate) fn lines(lines: &mut Vec<u8>, batch: &RecordBatch) -> Result<()> {
         let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(lines);
-        writer
-            .write(batch)
-            .and_then(|()| writer.finish())
-            .map_err(|error| Error::config("--format", format!("these columns cannot be written as JSON: {error}")))
+        writer.write(batch).and_then(|()| writer.finish()).map_err(|error| {
+            Error::config("--format", format!("these columns cannot be written as JSON: {error}"))
+        })
     }
 }

@@ -35,7 +35,8 @@ impl ParquetSink {
     /// A sink for batches of the schema `encoded`; readers see the schema `declared`, which may name another
     /// layout for strings. No dictionary is tried for the columns in `plain`: long texts do not repeat.
     pub(crate) fn new(encoded: &SchemaRef, declared: &SchemaRef, plain: &[&str], level: i32) -> Result<Self> {
-        let failed = |error: ParquetError| Error::Internal(format!("cannot write these columns as Parquet: {error}"));
+        let failed =
+            |error: ParquetError| Error::Internal(format!("cannot write these columns as Parquet: {error}"));
         let level = ZstdLevel::try_new(level).map_err(failed)?;
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
@@ -51,8 +52,9 @@ impl ParquetSink {
         let properties = Arc::new(properties);
         let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(encoded).map_err(failed)?);
         // The factory wants a file; what it makes fits every file of this schema and these properties.
-        let nowhere = SerializedFileWriter::new(io::sink(), parquet_schema.root_schema_ptr(), Arc::clone(&properties))
-            .map_err(failed)?;
+        let nowhere =
+            SerializedFileWriter::new(io::sink(), parquet_schema.root_schema_ptr(), Arc::clone(&properties))
+                .map_err(failed)?;
         let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(encoded));
         Ok(Self { properties, parquet_schema, schema: Arc::clone(encoded), factory })
     }
@@ -64,11 +66,15 @@ impl ParquetSink {
             return Ok(None);
         }
         let columns = self.encode_columns(batches);
-        let columns = columns.map_err(|error| Error::Internal(format!("cannot encode a row group: {error}")))?;
+        let columns =
+            columns.map_err(|error| Error::Internal(format!("cannot encode a row group: {error}")))?;
         Ok(Some(Chunks { columns, rows }))
     }
 
-    fn encode_columns(&self, batches: &[RecordBatch]) -> std::result::Result<Vec<ArrowColumnChunk>, ParquetError> {
+    fn encode_columns(
+        &self,
+        batches: &[RecordBatch],
+    ) -> std::result::Result<Vec<ArrowColumnChunk>, ParquetError> {
         let mut writers = self.factory.create_column_writers(0)?;
         for batch in batches {
             let mut leaves = writers.iter_mut();

@@ -96,7 +96,8 @@ impl RowFolder {
         let rows = ids.len() / self.length;
         let ids: Int32Array = ids.into_iter().map(u32::cast_signed).collect::<Vec<_>>().into();
         let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(self.length, rows));
-        let list = ListArray::try_new(Arc::clone(&self.item), offsets, Arc::new(ids), None).map_err(failed)?;
+        let list =
+            ListArray::try_new(Arc::clone(&self.item), offsets, Arc::new(ids), None).map_err(failed)?;
         let column: ArrayRef = Arc::new(list);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![column]).map_err(failed)?;
         file.append(self.sink.encode(&[batch])?)

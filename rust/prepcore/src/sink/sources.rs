@@ -84,7 +84,8 @@ impl Sources {
         let sources: StringArray = self.waiting.iter().map(|(_, source, _)| Some(&**source)).collect();
         let rows: UInt64Array = self.waiting.iter().map(|(.., row)| *row).collect::<Vec<_>>().into();
         self.waiting.clear();
-        let columns: Vec<ArrayRef> = vec![Arc::new(documents), Arc::new(splits), Arc::new(sources), Arc::new(rows)];
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(documents), Arc::new(splits), Arc::new(sources), Arc::new(rows)];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|error| Error::Internal(format!("cannot write sources.parquet: {error}")))?;
         self.file.append(self.sink.encode(&[batch])?)

@@ -53,7 +53,9 @@ impl TokenWidth {
                     bytes.extend((*id as u16).to_le_bytes());
                 }
                 if all > u32::from(u16::MAX) {
-                    return Err(Error::Internal("a token id of the encoder lies outside the vocabulary".into()));
+                    return Err(Error::Internal(
+                        "a token id of the encoder lies outside the vocabulary".into(),
+                    ));
                 }
             }
         }
@@ -207,12 +209,17 @@ mod tests {
         tokens.append(Part::default(), &batch(&[], &[])).unwrap();
         tokens.append(Part::default(), &batch(&[7], &[0, 1])).unwrap();
         let files = tokens.finish().unwrap();
-        let read = |suffix: &str| fs::read(folder.path().join(format!("validation/tokens-00000.ds{suffix}"))).unwrap();
+        let read = |suffix: &str| {
+            fs::read(folder.path().join(format!("validation/tokens-00000.ds{suffix}"))).unwrap()
+        };
         assert_eq!(read(""), [1, 0, 2, 1, 255, 255, 7, 0]);
         let ends: Vec<u8> = [1_u64, 3, 3, 4].iter().flat_map(|end| end.to_le_bytes()).collect();
         assert_eq!(read(".index"), ends);
         assert_eq!(read(".metadata"), b"tokenizer/tokenizer.json|2\n4\n4.00 T");
-        assert_eq!((files[0].path.as_str(), files[0].tokens, files[0].documents), ("validation/tokens-00000.ds", 4, Some(4)));
+        assert_eq!(
+            (files[0].path.as_str(), files[0].tokens, files[0].documents),
+            ("validation/tokens-00000.ds", 4, Some(4))
+        );
         let mut narrow = TokenFolder::new(folder.path(), "", TokenWidth::Two);
         assert!(narrow.append(Part::default(), &batch(&[65_536], &[1])).is_err());
     }

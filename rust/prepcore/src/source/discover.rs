@@ -107,10 +107,12 @@ fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
     if !pattern.contains(['*', '?', '[']) {
         return Err(Error::input(input, "no such file or folder"));
     }
-    let matches = glob::glob(&pattern).map_err(|error| Error::input(input, format!("not a glob: {error}")))?;
+    let matches =
+        glob::glob(&pattern).map_err(|error| Error::input(input, format!("not a glob: {error}")))?;
     let mut paths: Vec<PathBuf> = Vec::new();
     for path in matches {
-        let path = path.map_err(|error| Error::io(error.path(), "read", std::io::Error::other(error.to_string())))?;
+        let path =
+            path.map_err(|error| Error::io(error.path(), "read", std::io::Error::other(error.to_string())))?;
         if path.is_file() && !path.file_name().is_some_and(is_hidden) {
             paths.push(path);
         }
@@ -124,7 +126,12 @@ fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
 ///
 /// Data sets carry a README and the like beside their data, so where there are Parquet or JSONL files the rest is
 /// passed over, with a note.
-fn data_files(base: &Path, mut paths: Vec<PathBuf>, input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
+fn data_files(
+    base: &Path,
+    mut paths: Vec<PathBuf>,
+    input: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SourceFile>> {
     paths.sort_by(|left, right| left.as_os_str().as_bytes().cmp(right.as_os_str().as_bytes()));
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -172,9 +179,8 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 fn open(path: PathBuf, name: String) -> Result<SourceFile> {
     let failed = |source| Error::io(&path, "read", source);
     let mut head = Vec::new();
-    let file = File::open(&path).map_err(|source| {
-        Error::input(&path, format!("cannot be opened: {source}"))
-    })?;
+    let file =
+        File::open(&path).map_err(|source| Error::input(&path, format!("cannot be opened: {source}")))?;
     let size = file.metadata().map_err(failed)?.len();
     file.take(4).read_to_end(&mut head).map_err(failed)?;
     let compression = match head.as_slice() {
@@ -187,8 +193,14 @@ fn open(path: PathBuf, name: String) -> Result<SourceFile> {
     let kind = if head == b"PAR1" {
         Kind::Parquet
     } else if lower.ends_with(".parquet") {
-        return Err(Error::corrupt(&path, "first bytes", "not a Parquet file: it does not start with `PAR1`"));
-    } else if JSONL_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix)) || starts_as_jsonl(&path, compression)? {
+        return Err(Error::corrupt(
+            &path,
+            "first bytes",
+            "not a Parquet file: it does not start with `PAR1`",
+        ));
+    } else if JSONL_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
+        || starts_as_jsonl(&path, compression)?
+    {
         Kind::Jsonl
     } else {
         Kind::Text
@@ -208,5 +220,9 @@ fn starts_as_jsonl(path: &Path, compression: Compression) -> Result<bool> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     // A first line longer than what was read here cannot be checked; `{"` decides.
     let whole = line.len() < head.len() || head.len() < 1 << 16;
-    Ok(if whole { serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() } else { head.starts_with(b"{\"") })
+    Ok(if whole {
+        serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+    } else {
+        head.starts_with(b"{\"")
+    })
 }

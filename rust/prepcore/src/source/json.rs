@@ -206,7 +206,11 @@ mod tests {
             let error = text_of(line.as_bytes(), "text").unwrap_err();
             assert!(error.contains(wanted), "{line}: {error}");
         }
-        for line in [&b"{\"text\":\"\xff\"}"[..], b"{\"a\":\"\xff\",\"text\":\"x\"}", b"{\"text\":\"x\",\"a\":\"\xff\"}"] {
+        for line in [
+            &b"{\"text\":\"\xff\"}"[..],
+            b"{\"a\":\"\xff\",\"text\":\"x\"}",
+            b"{\"text\":\"x\",\"a\":\"\xff\"}",
+        ] {
             assert!(text_of(line, "text").unwrap_err().starts_with("not valid JSON"));
         }
     }

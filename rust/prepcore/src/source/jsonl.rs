@@ -24,7 +24,9 @@ pub(crate) fn decompressed(path: &Path, compression: Compression) -> Result<Box<
     let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
     Ok(match compression {
         Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file))),
+        Compression::Gzip => {
+            Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)))
+        }
         Compression::Zstd => {
             Box::new(zstd::Decoder::new(file).map_err(|source| Error::io(path, "decompress", source))?)
         }
@@ -83,7 +85,12 @@ fn unit(block: LineBlock) -> Unit {
 }
 
 /// Decodes a block's lines. Rows are line numbers within the block.
-pub(crate) fn documents(block: LineBlock, member: &str, schema: &SchemaRef, max_document: u64) -> Result<Documents> {
+pub(crate) fn documents(
+    block: LineBlock,
+    member: &str,
+    schema: &SchemaRef,
+    max_document: u64,
+) -> Result<Documents> {
     let mut lines = Lines::new(schema.fields().len() > 1, block.bytes.len());
     let mut start = 0;
     if block.offset == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) {
@@ -193,7 +200,8 @@ mod tests {
 
     #[test]
     fn blank_lines_are_nothing_but_count_as_rows() {
-        let documents = read(b"\xef\xbb\xbf{\"text\":\"a\",\"n\":1}\r\n\n{\"text\":\"b\"}\nbad\n{\"text\":\"\"}");
+        let documents =
+            read(b"\xef\xbb\xbf{\"text\":\"a\",\"n\":1}\r\n\n{\"text\":\"b\"}\nbad\n{\"text\":\"\"}");
         assert_eq!(documents.text.iter().collect::<Vec<_>>(), [Some("a"), Some("b"), Some("")]);
         assert_eq!(documents.addresses.iter().map(|address| address.row).collect::<Vec<_>>(), [0, 2, 4]);
         assert_eq!(documents.lines, Some((0, 5)));

@@ -99,10 +99,8 @@ impl<R: Read> LineBlocks<R> {
         };
         self.offset += skipped;
         self.finished = !found || self.end.is_some_and(|end| self.offset >= end);
-        let error = format!(
-            "a line of {skipped} bytes; the memory budget allows {} bytes a document",
-            self.max_line
-        );
+        let error =
+            format!("a line of {skipped} bytes; the memory budget allows {} bytes a document", self.max_line);
         let damage = Some(Damage { offset: start, error });
         LineBlock { source: self.source, bytes: Vec::new(), offset: start, damage }
     }

@@ -78,7 +78,8 @@ impl UnreadableLine<'_> {
     pub(crate) fn encode(row: &Unreadable, files: &[SourceFile]) -> Result<Vec<u8>> {
         let source = row.address.source;
         let file = files.get(source as usize).map_or("", |file| file.name.as_str());
-        let line = UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
+        let line =
+            UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
         let mut line = serde_json::to_vec(&line)
             .map_err(|error| Error::Internal(format!("cannot write unreadable.jsonl: {error}")))?;
         line.push(b'\n');

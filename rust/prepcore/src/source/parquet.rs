@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::discover::SourceFile;
@@ -96,7 +98,8 @@ impl RowGroups {
         let (rows, bytes) = row_groups(metadata.metadata(), &mask)[group];
         let batch_rows = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).clamp(16, 8192);
         let path = file.path.clone();
-        let failed = move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
+        let failed =
+            move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
         let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata)
             .with_row_groups(vec![group])
             .with_projection(mask)
@@ -128,7 +131,10 @@ impl RowGroups {
 }
 
 /// A batch's columns in the order of `wanted`.
-fn in_order(batch: &RecordBatch, wanted: &SchemaRef) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
+fn in_order(
+    batch: &RecordBatch,
+    wanted: &SchemaRef,
+) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
     let columns = wanted
         .fields()
         .iter()

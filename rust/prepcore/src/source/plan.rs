@@ -158,7 +158,21 @@ impl Plan {
         let text_bytes = sized.iter().map(|(_, bytes)| bytes).sum();
         let segments = sized.into_iter().map(|(segment, _)| segment).collect();
         let row_groups = RowGroups::default();
-        Ok(Self { options, kind, files, schema, segments, parts, bytes, text_bytes, notes, decoded, text, row_groups, stream })
+        Ok(Self {
+            options,
+            kind,
+            files,
+            schema,
+            segments,
+            parts,
+            bytes,
+            text_bytes,
+            notes,
+            decoded,
+            text,
+            row_groups,
+            stream,
+        })
     }
 
     /// The number of the text column in [`Plan::schema`].
@@ -195,7 +209,8 @@ impl Plan {
                 Ok(Box::new(std::iter::once(text_files::open(files, sources.start, &self.schema, max))))
             }
             Segment::Stream => {
-                let stream = self.stream.as_ref().ok_or_else(|| Error::Internal("a plan without stream".into()))?;
+                let stream =
+                    self.stream.as_ref().ok_or_else(|| Error::Internal("a plan without stream".into()))?;
                 let batches = stream.open(&self.options.columns)?;
                 let first = Address { source: 0, row: 0 };
                 Ok(Box::new(Regroup::new(batches, Arc::clone(&self.schema), self.text, first)))
@@ -266,14 +281,17 @@ impl Plan {
 }
 
 fn text_column(batch: &RecordBatch, index: usize) -> Result<TextColumn> {
-    TextColumn::new(batch.column(index)).ok_or_else(|| Error::Internal("the text column holds no strings".into()))
+    TextColumn::new(batch.column(index))
+        .ok_or_else(|| Error::Internal("the text column holds no strings".into()))
 }
 
 fn text_index(schema: &Schema, name: &str) -> Result<usize> {
     let describe = |field: &Arc<Field>| format!("{} ({})", field.name(), field.data_type());
     let columns = || schema.fields().iter().map(describe).collect::<Vec<_>>().join(", ");
     match schema.index_of(name) {
-        Err(_) => Err(Error::config("--text-column", format!("no column {name:?}; there are: {}", columns()))),
+        Err(_) => {
+            Err(Error::config("--text-column", format!("no column {name:?}; there are: {}", columns())))
+        }
         Ok(index) if TextColumn::is_text(schema.field(index).data_type()) => Ok(index),
         Ok(index) => Err(Error::config(
             "--text-column",
@@ -293,7 +311,10 @@ fn line_schema(options: &Options) -> Result<SchemaRef> {
         return Err(Error::config("--columns", "JSONL has members, not columns: all of them are kept"));
     }
     if options.extra && options.text_column == EXTRA {
-        return Err(Error::config("--text-column", "the name `extra` is taken by the column of the other members"));
+        return Err(Error::config(
+            "--text-column",
+            "the name `extra` is taken by the column of the other members",
+        ));
     }
     let mut fields = vec![Field::new(&options.text_column, DataType::LargeUtf8, false)];
     if options.extra {
@@ -310,10 +331,16 @@ fn text_schema(options: &Options) -> Result<SchemaRef> {
         ));
     }
     let names = ["text", "path"].into_iter().filter(|name| options.columns.holds(name));
-    Ok(Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::LargeUtf8, false)).collect::<Vec<_>>())))
+    Ok(Arc::new(Schema::new(
+        names.map(|name| Field::new(name, DataType::LargeUtf8, false)).collect::<Vec<_>>(),
+    )))
 }
 
-fn parquet_segments(files: &[SourceFile], options: &Options, sized: &mut Vec<(Segment, u64)>) -> Result<SchemaRef> {
+fn parquet_segments(
+    files: &[SourceFile],
+    options: &Options,
+    sized: &mut Vec<(Segment, u64)>,
+) -> Result<SchemaRef> {
     let mut common: Option<SchemaRef> = None;
     for (source, file) in (0..).zip(files) {
         let footer = parquet::footer(&file.path, &options.columns)?;
@@ -381,7 +408,9 @@ fn text_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
 /// Cuts the segments into parts of up to [`PART_BYTES`]; a file that fills several shares none with another.
 fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
     let source = |segment: usize| match &sized[segment].0 {
-        Segment::RowGroup { source, .. } | Segment::Lines { source, .. } | Segment::Compressed { source } => *source,
+        Segment::RowGroup { source, .. } | Segment::Lines { source, .. } | Segment::Compressed { source } => {
+            *source
+        }
         Segment::Texts { sources } => sources.start,
         Segment::Stream => 0,
     };

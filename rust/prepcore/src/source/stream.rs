@@ -30,7 +30,10 @@ impl StreamInput {
     }
 
     /// The stream's batches, the kept columns alone.
-    pub(crate) fn open(&self, columns: &Columns) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+    pub(crate) fn open(
+        &self,
+        columns: &Columns,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reader = reader.ok_or_else(|| Error::Internal("an input stream was opened twice".into()))?;
         let schema = self.schema(columns);

@@ -48,13 +48,15 @@ impl TokenizerFolder {
     /// `tokenizers` library does not know.
     pub fn open(path: &Path) -> Result<Self> {
         let definition = definition_of(path)?;
-        let bytes = fs::read(&definition).map_err(|error| Error::input(&definition, format!("cannot read: {error}")))?;
+        let bytes = fs::read(&definition)
+            .map_err(|error| Error::input(&definition, format!("cannot read: {error}")))?;
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
             Error::input(&definition, format!("not JSON: {error}; expected a tokenizer.json")).hint(WANTED)
         })?;
         let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| {
             let kind = json.pointer("/model/type").and_then(Value::as_str);
-            let seen = kind.map_or_else(|| "no type of model".into(), |kind| format!("a model of type {kind:?}"));
+            let seen =
+                kind.map_or_else(|| "no type of model".into(), |kind| format!("a model of type {kind:?}"));
             Error::input(&definition, format!("cannot load the tokenizer ({seen}): {error}")).hint(WANTED)
         })?;
         check_added_tokens(&definition, &json, &tokenizer)?;
@@ -120,10 +122,9 @@ pub fn fingerprint_of(bytes: &[u8]) -> String {
 /// a model trained with the file's ids would be fed other tokens in silence.
 fn check_added_tokens(definition: &Path, json: &Value, tokenizer: &Tokenizer) -> Result<()> {
     for token in json.get("added_tokens").and_then(Value::as_array).into_iter().flatten() {
-        let (Some(id), Some(content)) = (
-            token.get("id").and_then(Value::as_u64),
-            token.get("content").and_then(Value::as_str),
-        ) else {
+        let (Some(id), Some(content)) =
+            (token.get("id").and_then(Value::as_u64), token.get("content").and_then(Value::as_str))
+        else {
             continue;
         };
         let loaded = tokenizer.token_to_id(content).map(u64::from);
@@ -131,7 +132,9 @@ fn check_added_tokens(definition: &Path, json: &Value, tokenizer: &Tokenizer) ->
             let loaded = loaded.map_or_else(|| "no id".into(), |loaded| format!("the id {loaded}"));
             return Err(Error::input(
                 definition,
-                format!("the added token {content:?} has the id {id} in the file, but {loaded} when it is loaded"),
+                format!(
+                    "the added token {content:?} has the id {id} in the file, but {loaded} when it is loaded"
+                ),
             )
             .hint("the ids of added tokens must follow the vocabulary without a gap"));
         }
@@ -147,8 +150,11 @@ fn definition_of(path: &Path) -> Result<PathBuf> {
         };
     }
     if !path.is_dir() {
-        return Err(Error::input(path, "no such file or folder, expected a tokenizer.json or a folder with one")
-            .hint("for a model on the hub: `hf download ID --include 'tokenizer*' --local-dir FOLDER`"));
+        return Err(Error::input(
+            path,
+            "no such file or folder, expected a tokenizer.json or a folder with one",
+        )
+        .hint("for a model on the hub: `hf download ID --include 'tokenizer*' --local-dir FOLDER`"));
     }
     let definition = path.join(DEFINITION);
     if definition.is_file() {

@@ -66,10 +66,13 @@ impl Encode for Reference {
                 ids.extend_from_slice(encoding.get_ids());
                 Ok(())
             }
-            Ok(Err(error)) => Err(format!("the tokenizer failed on this text of {} bytes: {error}", text.len())),
+            Ok(Err(error)) => {
+                Err(format!("the tokenizer failed on this text of {} bytes: {error}", text.len()))
+            }
             Err(panic) => {
                 let said = panic.downcast_ref::<String>().map(String::as_str);
-                let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+                let said =
+                    said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
                 Err(format!("the tokenizer gave up on this text of {} bytes: {said}", text.len()))
             }
         }

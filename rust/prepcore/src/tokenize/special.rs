@@ -43,8 +43,11 @@ impl SpecialTokens {
         let resolved_eos = match eos {
             "none" => None,
             "auto" => Some(automatic(folder, Side::After)?.flatten().ok_or_else(|| {
-                Error::config("--eos", "auto: neither tokenizer_config.json nor the post-processor names a token")
-                    .hint(format!("say which: `--eos TOKEN` or `--eos none`; {}", known(folder)))
+                Error::config(
+                    "--eos",
+                    "auto: neither tokenizer_config.json nor the post-processor names a token",
+                )
+                .hint(format!("say which: `--eos TOKEN` or `--eos none`; {}", known(folder)))
             })?),
             named => Some(option(folder, "--eos", named)?),
         };
@@ -92,7 +95,8 @@ fn automatic(folder: &TokenizerFolder, side: Side) -> Result<Option<Option<Speci
                     Error::config(option, seen)
                 })?;
                 let id = folder.tokenizer.token_to_id(token).ok_or_else(|| {
-                    let seen = format!("auto: {key} of tokenizer_config.json is {token:?}, not in the vocabulary");
+                    let seen =
+                        format!("auto: {key} of tokenizer_config.json is {token:?}, not in the vocabulary");
                     Error::config(option, seen).hint(known(folder))
                 })?;
                 return Ok(Some(Some(SpecialToken { id, token: token.into(), from: CONFIGURATION.into() })));
@@ -186,7 +190,8 @@ mod tests {
     fn a_configuration_can_say_that_there_is_none() {
         let no_bos = r#"{"bos_token": null, "eos_token": "</s>"}"#;
         assert_eq!(resolved(Some(no_bos), "auto", "auto").unwrap(), (None, Some(5)));
-        let not_added = r#"{"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": false, "add_eos_token": false}"#;
+        let not_added =
+            r#"{"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": false, "add_eos_token": false}"#;
         assert_eq!(resolved(Some(not_added), "auto", "auto").unwrap(), (None, Some(5)));
         let error = resolved(Some(r#"{"eos_token": null}"#), "auto", "auto").unwrap_err();
         assert!(error.to_string().starts_with("--eos: auto: neither"), "{error}");
@@ -196,7 +201,8 @@ mod tests {
     fn options_are_tokens_or_ids() {
         assert_eq!(resolved(None, "none", "none").unwrap(), (None, None));
         assert_eq!(resolved(None, "0", "c").unwrap(), (Some(0), Some(4)));
-        for (bos, eos, option) in [("<bos>", "auto", "--bos"), ("auto", "8", "--eos"), ("auto", "99999999999", "--eos")]
+        for (bos, eos, option) in
+            [("<bos>", "auto", "--bos"), ("auto", "8", "--eos"), ("auto", "99999999999", "--eos")]
         {
             let error = resolved(None, bos, eos).unwrap_err();
             assert!(error.to_string().starts_with(option), "{error}");

@@ -54,7 +54,9 @@ pub fn train_byte_level(
         let id = tokenizer.token_to_id(bos).unwrap_or_default();
         let template = TemplateProcessing::builder()
             .try_single(vec![bos.clone(), "$A".into()])
-            .and_then(|builder| builder.try_pair(vec![bos.clone(), "$A".into(), format!("{bos}:1"), "$B:1".into()]))
+            .and_then(|builder| {
+                builder.try_pair(vec![bos.clone(), "$A".into(), format!("{bos}:1"), "$B:1".into()])
+            })
             .map_err(|error| internal(error.into()))?
             .special_tokens(vec![(bos.clone(), id)])
             .build()
@@ -93,7 +95,8 @@ impl Trained {
     /// # Errors
     /// [`Error::Io`] names the file.
     pub fn write(&self, folder: &Path) -> Result<Vec<TrainedFile>> {
-        let definition = self.tokenizer.to_string(true).map_err(|error| Error::Internal(error.to_string()))?;
+        let definition =
+            self.tokenizer.to_string(true).map_err(|error| Error::Internal(error.to_string()))?;
         let (bos, eos) = match self.special_tokens.as_slice() {
             [] => (None, None),
             [both] => (Some(both), Some(both)),
@@ -128,8 +131,12 @@ mod tests {
     use super::*;
     use crate::config::SpecialTokenText;
 
-    const TEXTS: [&str; 4] =
-        ["the cat sat on the mat", "the hat, the bat and the rat", "that is that", "</s> the </s> the the the"];
+    const TEXTS: [&str; 4] = [
+        "the cat sat on the mat",
+        "the hat, the bat and the rat",
+        "that is that",
+        "</s> the </s> the the the",
+    ];
 
     fn trained(order: impl Iterator<Item = &'static str>, threads: usize) -> Trained {
         let texts: Vec<String> = order.map(str::to_owned).collect();
