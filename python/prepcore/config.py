@@ -160,7 +160,7 @@ class Pack(Settings):
         0.0, "share of documents held out, by a hash of the text", metavar="SHARE", parse=parse_share
     )
     format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
-    seed: int = option(0, "chooses the documents held out", minimum=0)
+    seed: int = option(0, "seed of what is random; packing in input order draws nothing", minimum=0)
     limit: int | None = _limit()
     threads: int | None = _threads()
     memory: str = _memory()

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use super::Progress;
 use super::pack::Tokenization;
 use super::pool::{Event, Reservation, Road, Step};
+use crate::Result;
 use crate::config::{Pack, TokenFormat};
 use crate::manifest::RowsBySource;
-use crate::pack::{Holdout, Ledger, LeftOver, Provenance, SplitRecord, TokenBatch, TokenFile};
+use crate::pack::{Holdout, Provenance, SplitRecord, TokenBatch};
 use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
 use crate::source::{
     Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine,
 };
-use crate::{Error, Result};
 
 /// The subfolder of the documents held out.
 const VALIDATION: &str = "validation/";
@@ -231,73 +231,36 @@ impl PackWriter {
 
 /// One side of the split, in whichever format was asked for.
 enum SplitWriter {
-    /// What was encoded, counted as it came; rows are cut by whoever reads the files.
-    Tokens {
-        folder: TokenFolder,
-        encoded: Ledger,
-        sequence_length: u64,
-    },
+    Tokens(Box<TokenFolder>),
     Rows(Box<RowFolder>),
 }
 
 impl SplitWriter {
     fn new(folder: &PackFolder<'_>, prefix: &'static str) -> Result<Self> {
-        let width = TokenWidth::of_vocabulary(folder.tokenization.encoder.vocabulary_size());
-        let sequence_length = folder.sequence_length;
+        let length = folder.sequence_length;
         Ok(match folder.format {
-            TokenFormat::Tokens => Self::Tokens {
-                folder: TokenFolder::new(&folder.out, prefix, width),
-                encoded: Ledger::default(),
-                sequence_length,
-            },
+            TokenFormat::Tokens => {
+                let width = TokenWidth::of_vocabulary(folder.tokenization.encoder.vocabulary_size());
+                Self::Tokens(Box::new(TokenFolder::new(&folder.out, prefix, width, length)))
+            }
             TokenFormat::Parquet => {
-                Self::Rows(Box::new(RowFolder::new(&folder.out, prefix, sequence_length as usize)?))
+                Self::Rows(Box::new(RowFolder::new(&folder.out, prefix, length as usize)?))
             }
         })
     }
 
     fn append(&mut self, part: Part, batch: &TokenBatch) -> Result<()> {
         match self {
-            Self::Tokens { folder, encoded, .. } => {
-                encoded.documents += batch.documents() as u64;
-                encoded.tokens += batch.ids.len() as u64;
-                encoded.bytes += batch.bytes;
-                folder.append(part, batch)
-            }
+            Self::Tokens(folder) => folder.append(part, batch),
             Self::Rows(folder) => folder.append(part, batch),
         }
     }
 
     fn finish(self) -> Result<SplitRecord> {
-        match self {
-            Self::Tokens { folder, encoded, sequence_length } => {
-                let files = folder.finish()?;
-                // Rows are those that the files on disk hold, not what was meant to be written.
-                let written: u64 = files.iter().map(|file| file.tokens).sum();
-                let left_over = LeftOver { tail: written % sequence_length };
-                let ledger = Ledger { rows: written / sequence_length, left_over, ..encoded };
-                check_documents(&ledger, &files)?;
-                Ok(SplitRecord { ledger, files })
-            }
-            Self::Rows(folder) => {
-                let (ledger, files) = folder.finish()?;
-                let rows: u64 = files.iter().filter_map(|file| file.rows).sum();
-                if rows != ledger.rows {
-                    return Err(Error::Internal(format!("{} rows were cut, {rows} written", ledger.rows)));
-                }
-                Ok(SplitRecord { ledger, files })
-            }
-        }
+        let (ledger, files) = match self {
+            Self::Tokens(folder) => folder.finish()?,
+            Self::Rows(folder) => folder.finish()?,
+        };
+        Ok(SplitRecord { ledger, files })
     }
-}
-
-fn check_documents(ledger: &Ledger, files: &[TokenFile]) -> Result<()> {
-    let written: u64 = files.iter().filter_map(|file| file.documents).sum();
-    if written == ledger.documents {
-        return Ok(());
-    }
-    Err(Error::Internal(format!(
-        "{} documents were encoded, the ends of {written} written",
-        ledger.documents
-    )))
 }

@@ -87,7 +87,12 @@ impl RowFolder {
     /// Commits the last file; gives the account and all files.
     pub(crate) fn finish(mut self) -> Result<(Ledger, Vec<TokenFile>)> {
         self.close()?;
-        Ok((self.packer.ledger(), self.files))
+        let (ledger, written) =
+            (self.packer.ledger(), self.files.iter().filter_map(|file| file.rows).sum::<u64>());
+        if written != ledger.rows {
+            return Err(Error::Internal(format!("{} rows were cut, {written} written", ledger.rows)));
+        }
+        Ok((ledger, self.files))
     }
 
     fn write(&mut self, ids: Vec<u32>) -> Result<()> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::AtomicFile;
-use crate::pack::{TokenBatch, TokenFile};
+use crate::pack::{Ledger, LeftOver, TokenBatch, TokenFile};
 use crate::source::Part;
 use crate::{Error, Result};
 
@@ -69,6 +69,9 @@ pub(crate) struct TokenFolder {
     /// The subfolder of `root`, empty for the training side.
     prefix: &'static str,
     width: TokenWidth,
+    sequence_length: u64,
+    /// What was encoded, counted as it came.
+    encoded: Ledger,
     open: Option<(Part, OpenFile)>,
     files: Vec<TokenFile>,
 }
@@ -79,12 +82,12 @@ struct OpenFile {
     tokens: AtomicFile,
     index: AtomicFile,
     count: u64,
-    documents: u64,
 }
 
 impl TokenFolder {
-    pub(crate) fn new(root: &Path, prefix: &'static str, width: TokenWidth) -> Self {
-        Self { root: root.to_path_buf(), prefix, width, open: None, files: Vec::new() }
+    pub(crate) fn new(root: &Path, prefix: &'static str, width: TokenWidth, sequence_length: u64) -> Self {
+        let (root, encoded) = (root.to_path_buf(), Ledger::default());
+        Self { root, prefix, width, sequence_length, encoded, open: None, files: Vec::new() }
     }
 
     /// Appends documents of a part. Parts come in order; the one before is committed.
@@ -92,6 +95,9 @@ impl TokenFolder {
         if batch.documents() == 0 {
             return Ok(());
         }
+        self.encoded.documents += batch.documents() as u64;
+        self.encoded.tokens += batch.ids.len() as u64;
+        self.encoded.bytes += batch.bytes;
         let mut file = match self.open.take() {
             Some((open, file)) if open == part => file,
             finished => {
@@ -103,16 +109,25 @@ impl TokenFolder {
         let ends = batch.ends.iter().flat_map(|end| (file.count + *end as u64).to_le_bytes());
         file.index.append(&ends.collect::<Vec<u8>>())?;
         file.count += batch.ids.len() as u64;
-        file.documents += batch.documents() as u64;
         self.open = Some((part, file));
         Ok(())
     }
 
-    /// Commits the last file and lists them all.
-    pub(crate) fn finish(mut self) -> Result<Vec<TokenFile>> {
+    /// Commits the last file; gives the account and all files. Rows are cut by whoever reads the files, so they are
+    /// counted from what lies on disk, not from what was meant to be written.
+    pub(crate) fn finish(mut self) -> Result<(Ledger, Vec<TokenFile>)> {
         let last = self.open.take();
         self.close(last)?;
-        Ok(self.files)
+        let written: u64 = self.files.iter().map(|file| file.tokens).sum();
+        let ends: u64 = self.files.iter().filter_map(|file| file.documents).sum();
+        if ends != self.encoded.documents {
+            let encoded = self.encoded.documents;
+            return Err(Error::Internal(format!(
+                "{encoded} documents were encoded, the ends of {ends} written"
+            )));
+        }
+        let left_over = LeftOver { tail: written % self.sequence_length };
+        Ok((Ledger { rows: written / self.sequence_length, left_over, ..self.encoded }, self.files))
     }
 
     fn close(&mut self, open: Option<(Part, OpenFile)>) -> Result<()> {
@@ -130,19 +145,19 @@ impl OpenFile {
             fs::create_dir_all(folder).map_err(|error| Error::io(folder, "make", error))?;
         }
         let index = AtomicFile::create(root.join(format!("{name}.index")))?;
-        Ok(Self { tokens: AtomicFile::create(path)?, index, name, count: 0, documents: 0 })
+        Ok(Self { tokens: AtomicFile::create(path)?, index, name, count: 0 })
     }
 
     fn commit(self, root: &Path, width: TokenWidth) -> Result<TokenFile> {
-        let Self { name, tokens, index, count, documents } = self;
+        let Self { name, tokens, index, count } = self;
         let mut metadata = AtomicFile::create(root.join(format!("{name}.metadata")))?;
         metadata.append(metadata_text(width, count).as_bytes())?;
         metadata.commit()?;
-        index.commit()?;
+        // From the files' own sizes, so that the sums are checked against what lies on disk.
+        let documents = index.commit()?.bytes / size_of::<u64>() as u64;
         let written = tokens.commit()?;
         Ok(TokenFile {
             path: name,
-            // From the file's own size, so that the sums are checked against what lies on disk.
             tokens: written.bytes / width.bytes(),
             documents: Some(documents),
             rows: None,
@@ -204,11 +219,12 @@ mod tests {
     fn files_are_laid_out_as_documented() {
         let folder = tempfile::tempdir().unwrap();
         let batch = |ids: &[u32], ends: &[usize]| TokenBatch { ids: ids.into(), ends: ends.into(), bytes: 0 };
-        let mut tokens = TokenFolder::new(folder.path(), "validation/", TokenWidth::of_vocabulary(65_536));
+        let mut tokens = TokenFolder::new(folder.path(), "validation/", TokenWidth::of_vocabulary(65_536), 3);
         tokens.append(Part::default(), &batch(&[1, 258, 65_535], &[1, 3])).unwrap();
         tokens.append(Part::default(), &batch(&[], &[])).unwrap();
         tokens.append(Part::default(), &batch(&[7], &[0, 1])).unwrap();
-        let files = tokens.finish().unwrap();
+        let (ledger, files) = tokens.finish().unwrap();
+        assert_eq!((ledger.tokens, ledger.rows, ledger.left_over.tail), (4, 1, 1));
         let read = |suffix: &str| {
             fs::read(folder.path().join(format!("validation/tokens-00000.ds{suffix}"))).unwrap()
         };
@@ -220,7 +236,7 @@ mod tests {
             (files[0].path.as_str(), files[0].tokens, files[0].documents),
             ("validation/tokens-00000.ds", 4, Some(4))
         );
-        let mut narrow = TokenFolder::new(folder.path(), "", TokenWidth::Two);
+        let mut narrow = TokenFolder::new(folder.path(), "", TokenWidth::Two, 3);
         assert!(narrow.append(Part::default(), &batch(&[65_536], &[1])).is_err());
     }
 }
