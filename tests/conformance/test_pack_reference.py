@@ -119,6 +119,22 @@ def test_special_text_stays_text(name: str, shared: Path, tmp_path: Path, prepco
         assert any(special & set(document) for document in packed) != as_text
 
 
+def test_a_text_that_the_library_gives_up_on_is_counted(
+    shared: Path, tmp_path: Path, prepcore_command: Run
+) -> None:
+    raw, out = tmp_path / "raw.jsonl", tmp_path / "out"
+    texts = ["first", " " * 12_000_000 + "end", "last"]
+    raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    command = ("pack", raw, "--tokenizer", shared / "data/tokenizers/llama3", "--out", out, "--quiet")
+    done = prepcore_command(*command, check=3)
+    assert "panicked" not in done.stderr
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["counts"] == {"documents": 3, "training": 2, "validation": 0, "unreadable": 1}
+    [line] = map(json.loads, (out / "unreadable.jsonl").read_text().splitlines())
+    assert (line["file"], line["row"]) == ("raw.jsonl", 1)
+    assert "the tokenizer gave up on this text of 12000003 bytes" in line["error"]
+
+
 def test_tokenizers_take_a_megabyte_without_a_space(
     shared: Path, tmp_path: Path, prepcore_command: Run
 ) -> None:

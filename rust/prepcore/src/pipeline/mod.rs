@@ -8,6 +8,7 @@ pub mod pack;
 mod pool;
 mod preview;
 mod run_facts;
+mod sample;
 mod token_folder;
 pub mod tokenizer;
 mod watch;

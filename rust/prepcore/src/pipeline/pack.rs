@@ -75,7 +75,7 @@ pub fn pack(
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let order = PackOrder::new(configuration.limit);
     let ran = PackWriter::create(&road)
-        .and_then(|writer| pool::run(&road, width, order, writer, &progress, watcher))
+        .and_then(|writer| pool::run(&road, width, order, writer, &progress, &mut road.stopping(watcher)))
         .and_then(|(_, writer)| writer.finish());
     let totals = match ran {
         Ok(totals) => totals,

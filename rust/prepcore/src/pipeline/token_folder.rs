@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Progress;
 use super::pack::Tokenization;
 use super::pool::{Event, Reservation, Road, Step};
-use crate::Result;
+use super::{Progress, Watcher};
 use crate::config::{Pack, TokenFormat};
 use crate::manifest::RowsBySource;
 use crate::pack::{Holdout, Provenance, SplitRecord, TokenBatch};
@@ -14,6 +14,7 @@ use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth
 use crate::source::{
     Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine,
 };
+use crate::{Error, Result};
 
 /// The subfolder of the documents held out.
 const VALIDATION: &str = "validation/";
@@ -27,6 +28,8 @@ pub(crate) struct PackFolder<'a> {
     sequence_length: u64,
     out: PathBuf,
     progress: &'a Progress,
+    /// Set when the run is to stop: a unit takes seconds to encode, a caller waits less than one.
+    stop: AtomicBool,
 }
 
 /// What is decided in input order: line numbers, where `--limit` falls, and each unit's part.
@@ -76,6 +79,7 @@ impl<'a> PackFolder<'a> {
             sequence_length: configuration.sequence_length,
             out: out.to_path_buf(),
             progress,
+            stop: AtomicBool::new(false),
         }
     }
 
@@ -87,8 +91,13 @@ impl<'a> PackFolder<'a> {
         }
     }
 
+    /// A watcher that also stops the unit that is being encoded.
+    pub(crate) fn stopping(&self, watcher: Watcher<'_>) -> impl FnMut(&Progress) -> Result<()> {
+        |progress| watcher(progress).inspect_err(|_| self.stop.store(true, Ordering::Relaxed))
+    }
+
     /// Encodes a unit's documents. One that cannot be encoded is counted with those that cannot be read.
-    fn encode(&self, job: Job) -> Done {
+    fn encode(&self, job: Job) -> Result<Done> {
         let Job { part, documents, held } = job;
         let mut rows = RowsBySource::default();
         rows.count(&documents);
@@ -103,6 +112,9 @@ impl<'a> PackFolder<'a> {
         };
         let Tokenization { encoder, special, .. } = self.tokenization;
         for (row, address) in documents.addresses.into_iter().enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
             // Texts were checked for nulls when the unit was read.
             let text = documents.text.get(row).unwrap_or_default();
             let (split, batch) = match self.holdout.takes(text) {
@@ -115,7 +127,7 @@ impl<'a> PackFolder<'a> {
             }
         }
         done.unreadable.sort_by_key(|row| row.address);
-        done
+        Ok(done)
     }
 }
 
@@ -160,7 +172,7 @@ impl Road for PackFolder<'_> {
 
     fn finish(&self, job: Job) -> Result<Done> {
         let (read, bytes) = (job.documents.len() + job.documents.unreadable.len(), job.documents.bytes);
-        let done = self.encode(job);
+        let done = self.encode(job)?;
         Progress::add(&self.progress.documents, read as u64);
         Progress::add(&self.progress.kept, done.places.len() as u64);
         Progress::add(&self.progress.unreadable, done.unreadable.len() as u64);

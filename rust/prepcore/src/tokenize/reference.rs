@@ -1,9 +1,8 @@
 //! The reference encoder: the `tokenizers` library, one text at a time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use tokenizers::{ModelWrapper, Tokenizer};
 
+use super::guard::guarded;
 use super::{Encode, TokenizerFolder};
 use crate::config::SpecialTokenText;
 use crate::{Error, Result};
@@ -59,23 +58,13 @@ impl Encode for Reference {
     }
 
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> std::result::Result<(), String> {
-        // The library's regular expressions panic instead of failing when they give up (seen: 12 million spaces
-        // with Llama-3's pattern). It holds no lock while it matches, so it stays usable after that.
-        match catch_unwind(AssertUnwindSafe(|| self.tokenizer.encode_fast(text, false))) {
-            Ok(Ok(encoding)) => {
-                ids.extend_from_slice(encoding.get_ids());
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                Err(format!("the tokenizer failed on this text of {} bytes: {error}", text.len()))
-            }
-            Err(panic) => {
-                let said = panic.downcast_ref::<String>().map(String::as_str);
-                let said =
-                    said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-                Err(format!("the tokenizer gave up on this text of {} bytes: {said}", text.len()))
-            }
-        }
+        // The library's regular expressions panic instead of failing when they give up: seen with 12 million spaces
+        // and Llama-3's pattern.
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))
+            .map_err(|said| format!("the tokenizer gave up on this text of {} bytes: {said}", text.len()))?
+            .map_err(|error| format!("the tokenizer failed on this text of {} bytes: {error}", text.len()))?;
+        ids.extend_from_slice(encoding.get_ids());
+        Ok(())
     }
 }
 

@@ -125,6 +125,8 @@ impl Trained {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::super::{Encode, Reference, SpecialTokens, TokenizerFolder};
@@ -164,12 +166,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_comes_back(text in any::<String>()) {
-            let folder = tempfile::tempdir().unwrap();
-            trained(TEXTS.into_iter(), 1).write(folder.path()).unwrap();
-            let opened = TokenizerFolder::open(folder.path()).unwrap();
+            static TRAINED: LazyLock<(TokenizerFolder, Reference)> = LazyLock::new(|| {
+                let folder = tempfile::tempdir().unwrap();
+                trained(TEXTS.into_iter(), 1).write(folder.path()).unwrap();
+                let opened = TokenizerFolder::open(folder.path()).unwrap();
+                let reference = Reference::new(&opened, SpecialTokenText::Text).unwrap();
+                (opened, reference)
+            });
             let mut ids = Vec::new();
-            Reference::new(&opened, SpecialTokenText::Text).unwrap().encode(&text, &mut ids).unwrap();
-            prop_assert_eq!(opened.tokenizer.decode(&ids, false).unwrap(), text);
+            TRAINED.1.encode(&text, &mut ids).unwrap();
+            prop_assert_eq!(TRAINED.0.tokenizer.decode(&ids, false).unwrap(), text);
         }
     }
 }
