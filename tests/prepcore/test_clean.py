@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import xxhash
 
@@ -80,9 +81,7 @@ def test_every_format_gives_the_same_documents(tmp_path: Path, prepcore_command:
 
 
 def zstd(content: bytes) -> bytes:
-    """A Zstandard frame, by way of a Parquet-free Polars."""
-    import pyarrow as pa
-
+    """A Zstandard frame."""
     compressed: bytes = pa.compress(content, codec="zstd", asbytes=True)
     return compressed
 
@@ -258,3 +257,10 @@ def test_ctrl_c_stops_within_a_second_and_leaves_no_half_file(tmp_path: Path) ->
     assert "Traceback" not in messages
     assert not list(out.rglob("*.tmp"))
     assert not (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_a_part_without_documents_is_a_valid_file(tmp_path: Path, prepcore_command: Run, suffix: str) -> None:
+    (tmp_path / "raw.jsonl").write_text('{"text":"short"}\n')
+    prepcore_command("clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--format", suffix)
+    assert read_lines(tmp_path / f"out/part-00000.{suffix}") == []

@@ -1,4 +1,57 @@
 //! Raw text to clean, deduplicated, tokenised, packed training rows.
+//!
+//! This crate is the engine of `prepcore`: it knows Arrow arrays, files and threads, and nothing of Python. Two
+//! verbs matter most, and both give the same bytes at any number of threads:
+//!
+//! ```text
+//! clean   sources ─► units ─► rules, keys ─► [ in order: exact deduplication ] ─► encode ─► [ parts ]
+//! pack    sources ─► units ─► token ids   ─► [ in order: concatenate, count  ] ─────────► [ token files ]
+//! ```
+//!
+//! The words, in the order in which a document meets them:
+//!
+//! - A **source** is a file of the input, or an Arrow stream. [`source::Plan`] finds the files and cuts them, by
+//!   their metadata alone, into segments and parts.
+//! - A **segment** is a Parquet row group, 32 MiB of JSONL lines, a compressed file, or a run of small text
+//!   files. A **unit** is about 8 MiB of text within a segment. A **part** is whole segments, up to 256 MiB of them.
+//! - A **document** is one row. Its [`source::Address`], file and row, is its name everywhere.
+//! - A [`rule::Rule`] judges a document alone; the first that drops it names the reason, the value measured and the
+//!   threshold missed.
+//! - A **key** ([`dedup`]) is the XXH3-128 of the text. Of equal keys the first in input order stays.
+//! - The **ledger** says what became of every document, and the [`manifest`] what was done; every run checks that
+//!   documents read = kept + dropped + unreadable, and tokens = tokens in rows + tokens left over.
+//!
+//! Work runs on one pool of equal threads (`pipeline/pool.rs`) with two places where order rules. What happens
+//! there is cheap, a look-up in a set or an append to a file; all else runs on any thread. What is read and not yet
+//! written is bounded by bytes.
+//!
+//! # Example
+//!
+//! ```
+//! use prepcore::config::Clean;
+//! use prepcore::pipeline::clean;
+//! use prepcore::source::Plan;
+//!
+//! # fn main() -> prepcore::Result<()> {
+//! # let folder = tempfile::tempdir().expect("a temporary folder");
+//! let input = folder.path().join("raw.jsonl");
+//! # let text = r#"{"text": "one line\nand another\nand a third"}"#;
+//! # let lines = format!("{text}\n{{\"text\": \"too short\"}}\n{text}\n");
+//! std::fs::write(&input, lines).expect("a file");
+//!
+//! let configuration = Clean::default();
+//! let inputs = [input];
+//! let plan = Plan::files(&inputs, clean::options(&configuration))?;
+//! let out = folder.path().join("cleaned");
+//! let manifest = clean::clean(&configuration, &plan, &inputs, &out, &mut |_progress| Ok(()))?;
+//!
+//! assert_eq!(manifest.counts.documents, 3);
+//! assert_eq!(manifest.counts.kept, 1);
+//! assert_eq!(manifest.counts.dropped["few_lines"], 1);
+//! assert_eq!(manifest.counts.dropped["duplicate"], 1);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod config;
 pub mod dedup;

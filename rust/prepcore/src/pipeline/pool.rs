@@ -177,6 +177,8 @@ struct Pool<'a, R: Road> {
     road: &'a R,
     board: Mutex<Board<'a, R>>,
     work: Condvar,
+    /// Told when the last thread has left. The watcher must not wait on `work`, which never rests.
+    left: Condvar,
     used: Arc<AtomicU64>,
     width: Width,
 }
@@ -209,7 +211,8 @@ pub(crate) fn run<R: Road>(
         running: width.threads,
     };
     let used = Arc::new(AtomicU64::new(0));
-    let pool = Pool { road, board: Mutex::new(board), work: Condvar::new(), used, width };
+    let pool =
+        Pool { road, board: Mutex::new(board), work: Condvar::new(), left: Condvar::new(), used, width };
     thread::scope(|scope| {
         for _ in 0..width.threads {
             scope.spawn(|| pool.work());
@@ -233,17 +236,13 @@ impl<'a, R: Road> Pool<'a, R> {
     fn watch(&self, progress: &Progress, watcher: Watcher<'_>) {
         let mut board = self.board();
         while board.running > 0 {
-            let (held, waited) =
-                self.work.wait_timeout(board, WATCH_EVERY).unwrap_or_else(PoisonError::into_inner);
-            board = held;
-            if waited.timed_out() {
-                drop(board);
-                let outcome = watcher(progress);
-                board = self.board();
-                if let Err(error) = outcome {
-                    board.failure.get_or_insert(error);
-                    self.work.notify_all();
-                }
+            let wait = self.left.wait_timeout_while(board, WATCH_EVERY, |board| board.running > 0);
+            drop(wait.unwrap_or_else(PoisonError::into_inner));
+            let outcome = watcher(progress);
+            board = self.board();
+            if let Err(error) = outcome {
+                board.failure.get_or_insert(error);
+                self.work.notify_all();
             }
         }
     }
@@ -267,7 +266,9 @@ impl<'a, R: Road> Pool<'a, R> {
             }
         }
         board.running -= 1;
-        self.work.notify_all();
+        if board.running == 0 {
+            self.left.notify_all();
+        }
     }
 
     /// The most downstream task there is.

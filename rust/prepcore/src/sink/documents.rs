@@ -30,7 +30,7 @@ pub(crate) enum Piece {
 /// A file of documents.
 pub(crate) enum DocumentFile {
     Parquet(ParquetFile),
-    Lines { file: AtomicFile, rows: u64 },
+    Lines { file: AtomicFile, sink: JsonlSink, rows: u64 },
 }
 
 /// What `--format auto` means for an input.
@@ -85,7 +85,8 @@ impl DocumentSink {
                         JsonlSink::lines(&mut lines, &batch)?;
                     }
                 }
-                Ok(Piece::Lines { bytes: sink.encode(lines)?, rows })
+                let bytes = if lines.is_empty() { lines } else { sink.encode(lines)? };
+                Ok(Piece::Lines { bytes, rows })
             }
         }
     }
@@ -95,7 +96,7 @@ impl DocumentSink {
         let file = AtomicFile::create(target.to_path_buf())?;
         Ok(match self {
             Self::Parquet(sink) => DocumentFile::Parquet(sink.start(file)?),
-            Self::Jsonl { .. } => DocumentFile::Lines { file, rows: 0 },
+            Self::Jsonl { sink, .. } => DocumentFile::Lines { file, sink: *sink, rows: 0 },
         })
     }
 }
@@ -105,7 +106,7 @@ impl DocumentFile {
     pub(crate) fn append(&mut self, piece: Piece) -> Result<()> {
         match (self, piece) {
             (Self::Parquet(file), Piece::Parquet(chunks)) => file.append(chunks),
-            (Self::Lines { file, rows }, Piece::Lines { bytes, rows: more }) => {
+            (Self::Lines { file, rows, .. }, Piece::Lines { bytes, rows: more }) => {
                 *rows += more;
                 file.append(&bytes)
             }
@@ -120,7 +121,13 @@ impl DocumentFile {
                 let rows = file.rows();
                 Ok((file.commit()?, rows))
             }
-            Self::Lines { file, rows } => Ok((file.commit()?, rows)),
+            Self::Lines { mut file, sink, rows } => {
+                if rows == 0 {
+                    // A file of no bytes is no gzip and no Zstandard file.
+                    file.append(&sink.encode(Vec::new())?)?;
+                }
+                Ok((file.commit()?, rows))
+            }
         }
     }
 }

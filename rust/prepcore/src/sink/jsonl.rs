@@ -34,11 +34,8 @@ impl JsonlSink {
         }
     }
 
-    /// Compresses lines.
+    /// Compresses lines; an empty member or frame where there are none.
     pub(crate) fn encode(self, lines: Vec<u8>) -> Result<Vec<u8>> {
-        if lines.is_empty() {
-            return Ok(lines);
-        }
         let encoded = match self.compression {
             TextCompression::None => Ok(lines),
             TextCompression::Zstd(level) => zstd::bulk::compress(&lines, level),
