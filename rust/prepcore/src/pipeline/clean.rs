@@ -88,7 +88,7 @@ fn settings(configuration: &Clean, plan: &Plan) -> Value {
     let mut settings = json!(resolved);
     if let Some(settings) = settings.as_object_mut() {
         for running in ["threads", "memory", "max_unreadable"] {
-            settings.remove(running);
+            settings.shift_remove(running);
         }
         let dedup = if configuration.dedup == Dedup::Off { "off" } else { "on" };
         settings.insert("dedup".into(), dedup.into());

@@ -3,9 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr2_iter;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sonic_rs::LazyValue;
+
+/// Arrays and objects within each other, at the most. The parser recurses, so that a line of a million brackets
+/// would overflow the stack and end the process.
+const MAX_DEPTH: usize = 512;
 
 /// Finds the text member of a JSON object and checks the whole line.
 ///
@@ -14,7 +19,13 @@ use sonic_rs::LazyValue;
 /// # Errors
 /// Says what is wrong: not UTF-8, not JSON, not an object, no such member, or a member that is no string.
 pub(crate) fn text_of<'a>(line: &'a [u8], member: &str) -> Result<Cow<'a, str>, String> {
-    let mut deserializer = sonic_rs::Deserializer::from_slice(line);
+    if is_too_deep(line) {
+        return Err(format!("arrays and objects within each other more than {MAX_DEPTH} deep"));
+    }
+    // The parser looks at no more bytes than it needs, so the others are checked here.
+    let line = simdutf8::compat::from_utf8(line)
+        .map_err(|error| format!("not valid UTF-8 at byte {} of the line", error.valid_up_to()))?;
+    let mut deserializer = sonic_rs::Deserializer::from_str(line);
     let found = deserializer.deserialize_any(ObjectVisitor { member }).map_err(|error| describe(&error))?;
     deserializer.end().map_err(|error| describe(&error))?;
     match found {
@@ -23,6 +34,29 @@ pub(crate) fn text_of<'a>(line: &'a [u8], member: &str) -> Result<Cow<'a, str>, 
         Found::Other(kind) => Err(format!("the member {member:?} is {kind}, expected a string")),
         Found::NotObject(kind) => Err(format!("the line is {kind}, expected a JSON object")),
     }
+}
+
+/// Whether brackets outside strings open more than [`MAX_DEPTH`] deep.
+fn is_too_deep(line: &[u8]) -> bool {
+    // Few lines have so many brackets at all; only those are looked at byte by byte.
+    if memchr2_iter(b'[', b'{', line).take(MAX_DEPTH + 1).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// The object without its text member: values verbatim, in their order.
@@ -211,16 +245,20 @@ mod tests {
             b"{\"a\":\"\xff\",\"text\":\"x\"}",
             b"{\"text\":\"x\",\"a\":\"\xff\"}",
         ] {
-            assert!(text_of(line, "text").unwrap_err().starts_with("not valid JSON"));
+            assert!(text_of(line, "text").unwrap_err().starts_with("not valid UTF-8"));
         }
     }
 
     #[test]
     fn deep_nesting_is_an_error_and_no_crash() {
-        let deep = format!("{{\"a\":{}{},\"text\":\"x\"}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        let _ = text_of(deep.as_bytes(), "text");
-        let deep = format!("{{\"text\":{}", "[".repeat(1_000_000));
-        assert!(text_of(deep.as_bytes(), "text").is_err());
+        let nested = |depth| format!("{{\"a\":{}{},\"text\":\"x\"}}", "[".repeat(depth), "]".repeat(depth));
+        for depth in [512, 1_000_000] {
+            assert!(text_of(nested(depth).as_bytes(), "text").unwrap_err().contains("more than 512 deep"));
+        }
+        assert_eq!(text_of(nested(511).as_bytes(), "text").as_deref(), Ok("x"));
+        assert!(text_of(format!("{{\"text\":{}", "[".repeat(1_000_000)).as_bytes(), "text").is_err());
+        let brackets = format!("{{\"text\":\"\\\"{}\"}}", "[{".repeat(1_000));
+        assert_eq!(text_of(brackets.as_bytes(), "text").unwrap().len(), 2_001);
     }
 
     #[test]

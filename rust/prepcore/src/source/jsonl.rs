@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(documents.addresses.iter().map(|address| address.row).collect::<Vec<_>>(), [0, 2, 4]);
         assert_eq!(documents.lines, Some((0, 5)));
         assert_eq!(documents.raw.get(0), b"{\"text\":\"a\",\"n\":1}");
-        assert_eq!((documents.unreadable[0].address.row, documents.unreadable[0].offset), (3, Some(38)));
+        assert_eq!((documents.unreadable[0].address.row, documents.unreadable[0].offset), (3, Some(37)));
     }
 
     #[test]
