@@ -71,5 +71,5 @@ clean: ## remove what was built and what the demo made; .venv stays
 
 .venv/.extension: .venv/.data $(RUST_SOURCES) pyproject.toml
 	@echo "Compiling the engine: about four minutes on two cores the first time"
-	$(BIN)/maturin develop --release --locked --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 	@touch $@

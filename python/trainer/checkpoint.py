@@ -8,7 +8,6 @@ is on the disk: it is whole or absent.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ import torch
 from pytorch_lightning.plugins import CheckpointIO
 from transformers import LlamaForCausalLM
 
+from trainer.files import flush
 from trainer.run_folder import STATE_FILE
+from trainer.tokenizer import copy_tokenizer
 
 # What Lightning would store and we do not: the weights are in the safetensors file, and a step number says
 # what its loop counters, which describe hooks half-way through, would say.
@@ -79,24 +80,13 @@ def write_folder(
     partial.mkdir(parents=True)
     model.save_pretrained(partial)
     if tokenizer is not None:
-        for file in sorted(tokenizer.iterdir()):
-            if file.is_file():
-                shutil.copyfile(file, partial / file.name)
+        copy_tokenizer(tokenizer, partial)
     if state is not None:
         torch.save(state, partial / STATE_FILE)
     for file in partial.iterdir():
-        _flush(file)
-    _flush(partial)
+        flush(file)
+    flush(partial)
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
-    _flush(folder.parent)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(folder.parent)

@@ -89,15 +89,16 @@ def _fit(config: FitConfig) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
-    from trainer.resolve import resolve, schedule_of
+    from trainer.resolve import open_folder, resolve, schedule_of
     from trainer.run_folder import RunFolder
-    from trainer.tokens import TokenFolder
 
-    schedule_of(config, resolve(config, TokenFolder.open(config.data.path)).total_steps)
+    # The folder of the run first: converting data may take long.
     if config.resume:
         RunFolder(Path(config.resume)).check_resumable(config)
     else:
         RunFolder(Path(config.run)).check_new()
+    folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    schedule_of(config, resolve(config, folder).total_steps)
 
 
 def _init(config: InitializeConfig) -> int:

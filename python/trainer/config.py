@@ -122,7 +122,15 @@ class ModelConfig:
 class DataConfig:
     """What to train on."""
 
-    path: str = option(help="token folder, as `prepcore pack` writes it", metavar="DIR")
+    path: str = option(
+        help="what `prepcore pack` wrote, or Parquet with rows of ids in a column input_ids", metavar="DIR"
+    )
+    tokenizer: str | None = option(
+        None, "folder of the tokenizer of Parquet rows that come without (that of the source)", metavar="DIR"
+    )
+    cache: str | None = option(
+        None, "token folder that Parquet rows are converted into, once (beside them)", metavar="DIR"
+    )
     sequence_length: int | None = option(None, "tokens in a row (what the folder was packed for)", minimum=2)
     isolate_documents: bool = option(
         True, "hide documents that share a row from each other", metavar="true|false"
@@ -138,6 +146,10 @@ class OptimizerConfig:
     epsilon: float = option(1e-8, "added to the root of the second moment", minimum=0)
     weight_decay: float = option(0.1, "decoupled weight decay", minimum=0)
     decay_embeddings: bool = option(False, "decay the embedding table too", metavar="true|false")
+
+    def __post_init__(self) -> None:
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"optimizer.betas is {list(self.betas)}, wanted two numbers from 0 to below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +182,9 @@ class TrainerConfig:
     precision: Literal["auto", "32-true", "bf16-mixed"] = option(
         "auto", "bf16-mixed where it is fast (CUDA, AMX), else 32-true"
     )
-    gradient_clip_val: float | None = option(1.0, "largest norm of the gradient; null to leave it", minimum=0)
+    gradient_clip_val: float | None = option(
+        1.0, "largest norm of the gradient; 0 or null leaves it", minimum=0
+    )
     val_check_interval: int = option(250, "steps between validations", minimum=1)
     limit_val_batches: int | None = option(None, "validate on the first N micro-batches only", minimum=1)
     log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
@@ -254,7 +268,10 @@ def with_preset(model: ModelConfig) -> ModelConfig:
         return model
     files = presets()
     if model.preset not in files:
-        raise UsageError(f"model.preset is {model.preset!r}, wanted one of {', '.join(files)}")
+        raise UsageError(
+            f"model.preset is {model.preset!r}, wanted one of {', '.join(files)}",
+            "leave it out to give the sizes themselves",
+        )
     values = Parser(FitConfig, "fit", files).values(["--config", model.preset])
     left_open = {name: values[f"model.{name}"] for name in ARCHITECTURE if getattr(model, name) is None}
     return dataclasses.replace(model, preset=None, **left_open)

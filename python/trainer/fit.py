@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
@@ -21,16 +21,16 @@ from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.config import FitConfig
 from trainer.data import PackedTokens, Rows
 from trainer.display import Display
-from trainer.generate import open_tokenizer
 from trainer.initialize import from_source, parameter_count
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.random import random_configuration, random_model
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
-from trainer.resolve import RunNumbers, resolve, schedule_of
+from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
-from trainer.tokens import TokenFolder
+from trainer.tokenizer import check_same_ids, hub_tokenizer, open_tokenizer
+from trainer.tokens import TokenFolder, check_largest
 
 # Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
 SAMPLE_TOKENS = 4096
@@ -52,26 +52,32 @@ def fit(config: FitConfig) -> Path:
     Raises
     ------
     UsageError
-        When the configuration or the data is wrong; nothing was written.
+        When the configuration or the data is wrong; no run was begun.
     TrainingError
         When the loss is no longer a number.
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
-    folder = TokenFolder.open(config.data.path)
+    check_accelerator(config.trainer.accelerator)
+    notes: list[str] = []
+    folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
     schedule = schedule_of(config, numbers.total_steps)
     prompts = read_prompts(config.prompts) if config.prompts else []
-    tokenizer = open_tokenizer(folder.tokenizer) if prompts else None
+    tokenizer = open_tokenizer(tokenizer_of(folder)) if prompts else None
     stop = StopRequest()
     with Display(numbers.total_steps) as display, stop.listening():
-        checkpoint, model = None, None
+        for note in notes:
+            display.line(note)
+        checkpoint = None
         if config.resume:
             run, checkpoint, changes = RunFolder.again(config, config.resume)
+            model = open_source(str(checkpoint))
+            check_fit(model, str(checkpoint), folder, numbers)
+            run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
             for change in changes:
                 display.line(f"  changed {change}")
-            model = open_source(str(checkpoint))
         else:
             model = first_model(config, folder, numbers, display)
             run = RunFolder.begin(config)
@@ -80,7 +86,7 @@ def fit(config: FitConfig) -> Path:
             model,
             optimizer=config.optimizer,
             learning_rate=schedule,
-            gradient_clip=config.trainer.gradient_clip_val,
+            gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
         )
         data = packed_tokens(config, folder, numbers, first_step)
@@ -132,31 +138,23 @@ def first_model(
     config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display
 ) -> LlamaForCausalLM:
     """Make the model a run begins with, and say what was made of what."""
-    if config.model.init.strategy == "random":
-        return random_model(
-            random_configuration(
-                config.model,
-                vocabulary_size=folder.vocabulary_size,
-                sequence_length=numbers.length,
-                bos=folder.bos,
-                eos=folder.eos,
-            ),
-            config.seed,
+    source = config.model.init.source
+    if source is None:
+        described = random_configuration(
+            config.model,
+            vocabulary_size=folder.vocabulary_size,
+            sequence_length=numbers.length,
+            bos=folder.bos,
+            eos=folder.eos,
         )
+        check_length(described, "the new model", numbers)
+        return random_model(described, config.seed)
+    if folder.tokenizer is not None and not Path(source).is_dir():
+        downloaded = hub_tokenizer(source)
+        if downloaded is not None:
+            check_same_ids(folder.tokenizer, downloaded)
     surgery = from_source(config.model)
-    vocabulary = surgery.model.config.vocab_size
-    if vocabulary < folder.vocabulary_size:
-        raise UsageError(
-            f"{folder.path} was packed with {folder.vocabulary_size:,} token ids, but the model "
-            f"{config.model.init.source} knows {vocabulary:,}",
-            "pack the documents with the tokenizer of the model",
-        )
-    if numbers.length > surgery.model.config.max_position_embeddings:
-        raise UsageError(
-            f"rows have {numbers.length:,} tokens, but {config.model.init.source} was made for "
-            f"{surgery.model.config.max_position_embeddings:,}",
-            "give a shorter --data.sequence-length",
-        )
+    check_fit(surgery.model, source, folder, numbers)
     display.line(
         f"{config.model.init.strategy} of {config.model.init.source}: source layers {surgery.layers}"
     )
@@ -169,6 +167,71 @@ def first_model(
     return surgery.model
 
 
+def check_fit(model: LlamaForCausalLM, source: str, folder: TokenFolder, numbers: RunNumbers) -> None:
+    """Refuse a model that does not know the ids of the data, or was made for shorter rows.
+
+    Raises
+    ------
+    UsageError
+        Naming the model and what it has.
+    """
+    vocabulary = model.config.vocab_size
+    if folder.largest is not None:
+        check_largest(folder.path, folder.largest, vocabulary, f"the model {source}")
+    elif vocabulary < folder.vocabulary_size:
+        raise UsageError(
+            f"{folder.path} was packed with {folder.vocabulary_size:,} token ids, but the model {source} "
+            f"knows {vocabulary:,}",
+            "pack the documents with the tokenizer of the model",
+        )
+    check_length(model.config, source, numbers)
+
+
+def check_length(described: LlamaConfig, name: str, numbers: RunNumbers) -> None:
+    """Refuse rows longer than the texts a model is made for.
+
+    Raises
+    ------
+    UsageError
+        Naming the model and its length.
+    """
+    longest = described.max_position_embeddings
+    if numbers.length > longest:
+        raise UsageError(
+            f"rows have {numbers.length:,} tokens, but {name} is made for {longest:,}",
+            "give a shorter --data.sequence-length",
+        )
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse an accelerator that is not there.
+
+    Raises
+    ------
+    UsageError
+        Naming the option.
+    """
+    there = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if name in there and not there[name]():
+        raise UsageError(f"trainer.accelerator is {name}, but torch finds none", "leave it at auto")
+
+
+def tokenizer_of(folder: TokenFolder) -> Path:
+    """Return the tokenizer of the data, which prompts need.
+
+    Raises
+    ------
+    UsageError
+        When it has none.
+    """
+    if folder.tokenizer is None:
+        raise UsageError(
+            f"--prompts needs a tokenizer, and the rows of {folder.path} have none",
+            "give --data.tokenizer DIR",
+        )
+    return folder.tokenizer
+
+
 @torch.inference_mode()
 def sample_loss(
     config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers
@@ -177,7 +240,7 @@ def sample_loss(
     split = folder.validation or folder.train
     module = LlamaModule(model, optimizer=config.optimizer, learning_rate=lambda step: 0.0)
     rows = min(max(1, SAMPLE_TOKENS // numbers.length), split.rows(numbers.length))
-    batch = Rows(split, length=numbers.length, micro=rows, isolate=config.data.isolate_documents)[0]
+    batch = Rows(split, length=numbers.length, micro=rows, isolate=numbers.isolate)[0]
     loss, targets = module.loss_sum(batch)
     return float(loss / targets)
 
@@ -193,7 +256,7 @@ def packed_tokens(
         rows_per_step=numbers.rows_per_step,
         total_steps=numbers.total_steps,
         seed=config.seed,
-        isolate=config.data.isolate_documents,
+        isolate=numbers.isolate,
     )
     data.first_step = first_step
     return data
@@ -260,10 +323,16 @@ def describe(
         if folder.validation
         else "no validation data"
     )
+    borders = (
+        "\nrows: they have no document borders, so documents that share one are not isolated"
+        if config.data.isolate_documents and not numbers.isolate
+        else ""
+    )
     return (
         f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
         f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
         f"data: {rows:,} rows of {numbers.length:,} tokens, {held_out}\n"
         f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
         f"({numbers.total_steps * numbers.rows_per_step / rows:.2f} passes over the data)"
+        f"{borders}"
     )

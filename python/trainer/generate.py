@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from prepcore.arguments import UsageError
 from trainer.config import GenerateConfig
+from trainer.tokenizer import open_tokenizer
 
 
 def generate(config: GenerateConfig) -> Iterator[str]:
@@ -21,7 +22,7 @@ def generate(config: GenerateConfig) -> Iterator[str]:
     Raises
     ------
     UsageError
-        When the folder has no model or no ``tokenizer.json``.
+        When the folder has no model that can be opened, or no ``tokenizer.json``.
     """
     folder = Path(config.checkpoint[0])
     if not (folder / "config.json").is_file():
@@ -32,7 +33,13 @@ def generate(config: GenerateConfig) -> Iterator[str]:
     tokenizer = open_tokenizer(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{folder}: there is no model that transformers can open ({str(error).splitlines()[0]})",
+            "wanted a folder with config.json and safetensors files",
+        ) from error
     yield config.prompt
     ids = encode_prompt(tokenizer, config.prompt, model)
     sampled = stream_tokens(
@@ -45,21 +52,6 @@ def generate(config: GenerateConfig) -> Iterator[str]:
         seed=config.seed,
     )
     yield from stream_text(tokenizer, ids, sampled)
-
-
-def open_tokenizer(folder: Path) -> Tokenizer:
-    """Open the ``tokenizer.json`` of a folder.
-
-    Raises
-    ------
-    UsageError
-        When there is none. (transformers would convert a bare ``tokenizer.model``, and gets runs of spaces
-        wrong.)
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise UsageError(f"{folder} has no tokenizer.json", "copy the one the model was trained with into it")
-    return Tokenizer.from_file(str(path))
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str, model: PreTrainedModel) -> list[int]:
@@ -76,7 +68,7 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, model: PreTrainedModel) -> 
         return ids
     ends = end_tokens(eos)
     if not ends:
-        raise UsageError("the model has no token that begins a text: wanted a --prompt")
+        raise UsageError("the model has no token that begins a text", "give a --prompt to continue")
     return [min(ends)]
 
 

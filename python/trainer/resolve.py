@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from prepcore.arguments import UsageError
-from trainer.config import FitConfig
+from trainer.config import FitConfig, with_preset
+from trainer.rows import Say, open_data
+from trainer.run_folder import RunFolder, all_checkpoints
 from trainer.schedule import Schedule, warmup_steps
-from trainer.tokens import TokenFolder
+from trainer.tokenizer import DEFINITION, check_same_ids
+from trainer.tokens import TokenFolder, check_largest
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,58 @@ class RunNumbers:
         Rows in an optimizer step.
     total_steps
         Optimizer steps of the whole run.
+    isolate
+        Whether documents that share a row are hidden from each other: asked for, and their borders known.
     """
 
     length: int
     rows_per_step: int
     total_steps: int
+    isolate: bool
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens in an optimizer step."""
         return self.rows_per_step * self.length
+
+
+def source_of(config: FitConfig) -> str | None:
+    """Return where the weights of a run come from: its last checkpoint, a source, or nowhere."""
+    if config.resume:
+        checkpoints = all_checkpoints(RunFolder(Path(config.resume)).checkpoints)
+        return str(checkpoints[-1]) if checkpoints else None
+    return config.model.init.source
+
+
+def open_folder(config: FitConfig, say: Say) -> TokenFolder:
+    """Open the data of a run and hold its tokenizer against that of the model.
+
+    Parameters
+    ----------
+    config
+        The whole configuration.
+    say
+        Is told of a conversion of Parquet before it begins.
+
+    Raises
+    ------
+    UsageError
+        When the data is not what it should be, or is of another tokenizer than the model.
+    """
+    source = source_of(config)
+    model = Path(source) if source is not None and (Path(source) / DEFINITION).is_file() else None
+    folder = open_data(config.data, say, tokenizer=model)
+    if model is not None and folder.tokenizer is not None:
+        check_same_ids(folder.tokenizer, model)
+    if source is None and folder.tokenizer is None and folder.largest is not None:
+        size = with_preset(config.model).vocab_size
+        if size is None:
+            raise UsageError(
+                f"{config.data.path} has rows without a tokenizer, so the vocabulary of a new model is not known",
+                "give the tokenizer they were made with, --data.tokenizer DIR, or --model.vocab-size N",
+            )
+        check_largest(Path(config.data.path), folder.largest, size, "model.vocab-size")
+    return folder
 
 
 def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
@@ -56,7 +102,12 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
             "hold out more documents with `prepcore pack --validation`",
         )
     rows_per_step = _rows_per_step(config, length)
-    return RunNumbers(length, rows_per_step, _total_steps(config, rows, rows_per_step, length))
+    return RunNumbers(
+        length,
+        rows_per_step,
+        _total_steps(config, rows, rows_per_step, length),
+        isolate=config.data.isolate_documents and folder.borders,
+    )
 
 
 def schedule_of(config: FitConfig, total_steps: int) -> Schedule:
@@ -70,7 +121,7 @@ def schedule_of(config: FitConfig, total_steps: int) -> Schedule:
     try:
         warmup = warmup_steps(config.schedule.warmup, total_steps)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), "give --schedule.warmup a share such as 1%, or fewer steps") from error
     return Schedule(
         name=config.schedule.name,
         peak=config.optimizer.learning_rate,

@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def configuration(self) -> Path:
-        """The resolved configuration the run was begun with."""
+        """The resolved configuration of the run, with what was changed when it was continued."""
         return self.path / "config.yaml"
 
     @property
@@ -69,12 +69,12 @@ class RunFolder:
         run = cls(Path(config.run))
         run.check_new()
         run.path.mkdir(parents=True, exist_ok=True)
-        run._note(config)
+        run.note(config)
         return run
 
     @classmethod
     def again(cls, config: FitConfig, folder: str) -> tuple[RunFolder, Path, list[str]]:
-        """Open the folder of a run to continue it, and note its new configuration.
+        """Open the folder of a run to continue it; its configuration is not noted yet.
 
         Returns
         -------
@@ -88,7 +88,6 @@ class RunFolder:
         """
         run = cls(Path(folder))
         changes = run.check_resumable(config)
-        run._note(config)
         return run, all_checkpoints(run.checkpoints)[-1], changes
 
     def check_new(self) -> None:
@@ -116,10 +115,13 @@ class RunFolder:
                 )
         return [f"{key.replace('_', '-')}: {old} → {new}" for key, old, new in changes]
 
-    def _note(self, config: FitConfig) -> None:
+    def note(self, config: FitConfig) -> None:
+        """Write down the configuration the run has from now on, whole or not at all."""
         options = list(options_of(FitConfig))
         values = dict(_leaves(dataclasses.replace(config, resume=None)))
-        self.configuration.write_text(write(options, values), encoding="utf-8")
+        partial = self.path / ".config.yaml.partial"
+        partial.write_text(write(options, values), encoding="utf-8")
+        partial.replace(self.configuration)
 
 
 def check_empty(path: Path, name: str, hint: str) -> None:

@@ -59,7 +59,7 @@ def warmup_steps(warmup: str | int, total_steps: int) -> int:
     text = str(warmup).strip()
     try:
         steps = math.ceil(float(text[:-1]) / 100 * total_steps) if text.endswith("%") else int(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # infinity is a number to Python
         raise ValueError(
             f"schedule.warmup is {text!r}, wanted steps such as 100 or a share such as 1%"
         ) from None

@@ -41,7 +41,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch the signals; a second one acts at once, as if nobody listened."""
+        """Catch the signals; a SIGINT after the first one acts at once, as if nobody listened."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def remember(number: int, frame: FrameType | None) -> None:

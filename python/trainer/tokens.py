@@ -22,6 +22,7 @@ from prepcore.arguments import UsageError
 
 FORMAT = "prepcore.tokens"
 FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
 DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 Ids = NDArray[np.int64]
@@ -133,11 +134,15 @@ class TokenFolder:
     sequence_length
         Row length the folder was packed for; any other cuts the same sequence differently.
     vocabulary_size
-        Number of ids the tokenizer can give.
+        Number of ids the tokenizer can give; where there is no tokenizer, the largest id plus one.
     bos, eos
         Ids that begin and end a document, or None.
     tokenizer
-        Folder of tokenizer files.
+        Folder of tokenizer files; None for rows that came without one.
+    largest
+        Which row has the largest id (``id``, ``file``, ``row``); None where the writer vouched for all ids.
+    borders
+        Whether the ends of documents are known; rows that came from Parquet have none.
     """
 
     path: Path
@@ -147,7 +152,9 @@ class TokenFolder:
     vocabulary_size: int
     bos: int | None
     eos: int | None
-    tokenizer: Path
+    tokenizer: Path | None
+    largest: dict[str, Any] | None
+    borders: bool
 
     @classmethod
     def open(cls, path: Path | str) -> TokenFolder:
@@ -164,26 +171,47 @@ class TokenFolder:
             dtype = DTYPES[manifest["dtype"]]
             held_out = manifest["validation"]
             special = manifest["special"]
+            converted = manifest.get("converted")
+            tokenizer = manifest["tokenizer"]
+            largest = converted["largest"] if converted else None
             return cls(
                 path=path,
                 train=_open_split(path, manifest, dtype),
                 validation=_open_split(path, held_out, dtype) if held_out else None,
                 sequence_length=int(manifest["sequence_length"]),
-                vocabulary_size=int(manifest["tokenizer"]["vocabulary_size"]),
+                vocabulary_size=int(tokenizer["vocabulary_size"] if tokenizer else largest["id"] + 1),
                 bos=_special_id(special, "bos"),
                 eos=_special_id(special, "eos"),
-                tokenizer=path / manifest["tokenizer"]["path"],
+                tokenizer=path / tokenizer["path"] if tokenizer else None,
+                largest=largest,
+                borders=converted is None,
             )
         except (KeyError, TypeError) as error:
             raise UsageError(
-                f"{path / 'manifest.json'} lacks or misstates {error}, which a token folder of version "
+                f"{path / MANIFEST} lacks or misstates {error}, which a token folder of version "
                 f"{FORMAT_VERSION} has",
                 hint="pack the documents again with `prepcore pack`",
             ) from error
 
 
+def check_largest(path: Path, largest: dict[str, Any], size: int, whose: str) -> None:
+    """Refuse data with ids beyond a vocabulary of ``size`` ids, which ``whose`` names.
+
+    Raises
+    ------
+    UsageError
+        Naming the row of the largest id.
+    """
+    if largest["id"] >= size:
+        raise UsageError(
+            f"{path}: row {largest['row']:,} of {largest['file']} has the id {largest['id']:,}, wanted less "
+            f"than {size:,}, the ids of {whose}",
+            hint="give the tokenizer that the rows were made with, and a vocabulary as large",
+        )
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
-    manifest_path = path / "manifest.json"
+    manifest_path = path / MANIFEST
     pack_hint = "make a token folder with `prepcore pack … --tokenizer DIR --out DIR`"
     if not path.is_dir():
         raise UsageError(f"there is no folder {path} to read tokens from", hint=pack_hint)
@@ -199,7 +227,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("format_version") != FORMAT_VERSION:
         raise UsageError(
             f"{manifest_path} has format version {manifest.get('format_version')}, "
-            f"this trainer reads {FORMAT_VERSION}"
+            f"this trainer reads {FORMAT_VERSION}",
+            hint="pack the documents again with the `prepcore` of this version",
         )
     if manifest.get("packing", "concatenate") != "concatenate":
         raise UsageError(
@@ -228,7 +257,10 @@ def _map(path: Path, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise UsageError(f"{path} is missing, though the manifest of its folder names it") from None
+        raise UsageError(
+            f"{path} is missing, though the manifest of its folder names it",
+            hint="copy the whole folder, or pack the documents again",
+        ) from None
     if size != count * dtype.itemsize:
         raise UsageError(
             f"{path} has {size:,} bytes, its manifest states {count:,} entries of {dtype.itemsize} bytes",

@@ -153,6 +153,11 @@ def cut_after(path: Path, step: int) -> None:
     kept = [line for line in lines if int(line["step"]) <= step]
     if len(kept) == len(lines):
         return
-    path.unlink()
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    if not kept:
+        path.unlink()
+        return
     for line in kept:
-        append(path, line)  # type: ignore[arg-type]  # text passes through as it is
+        append(partial, line)  # type: ignore[arg-type]  # text passes through as it is
+    partial.replace(path)

@@ -66,8 +66,10 @@ def read_prompts(path: str) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--prompts {path} cannot be read: {error}") from error
+        raise UsageError(
+            f"--prompts {path} cannot be read: {error}", "wanted a text file in UTF-8, a prompt a line"
+        ) from error
     prompts = [line for line in lines if line.strip()]
     if not prompts:
-        raise UsageError(f"--prompts {path} has no prompt, wanted one a line")
+        raise UsageError(f"--prompts {path} has no prompt", "wanted one a line")
     return prompts
