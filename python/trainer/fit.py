@@ -211,8 +211,8 @@ def check_accelerator(name: str) -> None:
     UsageError
         Naming the option.
     """
-    there = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if name in there and not there[name]():
+    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name, True):
         raise UsageError(f"trainer.accelerator is {name}, but torch finds none", "leave it at auto")
 
 

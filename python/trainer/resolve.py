@@ -73,7 +73,7 @@ def open_folder(config: FitConfig, say: Say) -> TokenFolder:
         size = with_preset(config.model).vocab_size
         if size is None:
             raise UsageError(
-                f"{config.data.path} has rows without a tokenizer, so the vocabulary of a new model is not known",
+                f"{config.data.path} has rows without a tokenizer, so a new model's vocabulary is not known",
                 "give the tokenizer they were made with, --data.tokenizer DIR, or --model.vocab-size N",
             )
         check_largest(Path(config.data.path), folder.largest, size, "model.vocab-size")

@@ -173,13 +173,16 @@ class TokenFolder:
             special = manifest["special"]
             converted = manifest.get("converted")
             tokenizer = manifest["tokenizer"]
-            largest = converted["largest"] if converted else None
+            largest: dict[str, Any] | None = converted["largest"] if converted else None
+            vocabulary = (
+                tokenizer["vocabulary_size"] if tokenizer else manifest["converted"]["largest"]["id"] + 1
+            )
             return cls(
                 path=path,
                 train=_open_split(path, manifest, dtype),
                 validation=_open_split(path, held_out, dtype) if held_out else None,
                 sequence_length=int(manifest["sequence_length"]),
-                vocabulary_size=int(tokenizer["vocabulary_size"] if tokenizer else largest["id"] + 1),
+                vocabulary_size=int(vocabulary),
                 bos=_special_id(special, "bos"),
                 eos=_special_id(special, "eos"),
                 tokenizer=path / tokenizer["path"] if tokenizer else None,

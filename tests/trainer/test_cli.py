@@ -1,4 +1,4 @@
-"""The command as users type it, each in a process of its own."""
+"""The command as users type it, as a rule in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from transformers import AutoModelForCausalLM
 
 from tests.trainer.conftest import ROOT
-from tests.trainer.folders import random_documents, write_token_folder
+from tests.trainer.folders import random_documents, write_byte_tokenizer, write_token_folder
+from trainer.cli import main
 
 SIZES = "hidden-size=32 intermediate-size=64 num-hidden-layers=2 num-attention-heads=4"
 TINY = [
@@ -43,23 +45,35 @@ def trainer(*words: str | Path, cwd: Path | None = None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=cwd, check=False)
 
 
+def here(*words: str | Path) -> int:
+    """Run a command in this process, where torch is imported already."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return main([*map(str, words)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize(
     "words", [["--help"], ["fit", "--help"], ["fit", "--print-config", "--config", "demo"]]
 )
 def test_help_is_light(words: list[str]) -> None:
+    program = "import sys; from trainer.cli import main; code = main(sys.argv[1:]); "
+    program += "print(sorted(sys.modules), file=sys.stderr); sys.exit(code)"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = trainer(*words)
+    result = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{' '.join(words)}: {seconds:.2f} s of CPU")
     assert result.returncode == 0, result.stderr
-    run = "import sys; from trainer.cli import main; main(sys.argv[1:])"
-    program = f"{run}; print(sorted(sys.modules), file=sys.stderr)"
-    imported = subprocess.run(
-        [sys.executable, "-c", program, *words], capture_output=True, text=True, env=environment(), check=True
-    ).stderr
     for heavy in ("torch", "transformers", "pytorch_lightning", "polars", "numpy", "rich"):
-        assert f"'{heavy}'" not in imported
+        assert f"'{heavy}'" not in result.stderr
 
 
 def test_version() -> None:
@@ -94,39 +108,13 @@ def test_print_config_reads_back(tmp_path: Path) -> None:
     assert trainer("fit", "--print-config", "--config", tmp_path / "again.yaml").stdout == printed
 
 
-def test_fit_generate_and_init(tokens: Path, tmp_path: Path) -> None:
-    result = trainer("fit", *TINY, "--data.path", tokens, "--run", "run", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "run/checkpoints/last\n"
-    for noise in ("Traceback", "Warning", "💡", "TPU", "weights_only", "Trainer.fit"):
-        assert noise not in result.stderr, result.stderr
-    assert "step 6/6" in result.stderr
-
-    again = trainer("fit", *TINY, "--data.path", tokens, "--run", "run", cwd=tmp_path)
-    assert again.returncode == 2
-    assert "--run run is not empty" in again.stderr
-
-    checkpoint = tmp_path / "run" / "checkpoints" / "last"
-    words = ["generate", checkpoint, "--prompt", "abc", "--max-new-tokens", "5", "--temperature", "0"]
-    continued = trainer(*words)
-    assert continued.returncode == 0, continued.stderr
-    assert continued.stdout.startswith("abc")
-    assert continued.stderr == ""
-
-    words = ["--model.init.strategy=upscale", f"--model.init.source={checkpoint}", "--model.init.layers=4"]
-    made = trainer("init", *words, "--out", "deep", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert "source layers [0, 1, 0, 1]" in made.stdout
-    assert (tmp_path / "deep" / "tokenizer.json").is_file()
-    assert not (tmp_path / "deep" / "training_state.pt").exists()
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "deep").config.num_hidden_layers == 4
-
-
-def test_terminate_saves_exits_143_and_resumes(tokens: Path, tmp_path: Path) -> None:
-    words = ["fit", *TINY, "--data.path", tokens, "--run", "run", "--trainer.max-steps", "100000"]
+def test_fit_stop_resume_generate_and_init(
+    tokens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", *TINY, "--data.path", tokens, "--run", "run"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "trainer", *map(str, words)], env=environment(), cwd=tmp_path,
-        stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "trainer", *map(str, words), "--trainer.max-steps", "100000"],
+        env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     log = tmp_path / "run" / "metrics.csv"
     deadline = time.monotonic() + 120
@@ -136,8 +124,51 @@ def test_terminate_saves_exits_143_and_resumes(tokens: Path, tmp_path: Path) -> 
     _, said = running.communicate(timeout=60)
     assert running.returncode == 143, said
     assert "continue with --resume run" in said
-    saved = int((tmp_path / "run" / "checkpoints" / "last").resolve().name.removeprefix("step-"))
+
+    checkpoint = tmp_path / "run" / "checkpoints" / "last"
+    saved = int(checkpoint.resolve().name.removeprefix("step-"))
     resumed = trainer("fit", "--resume", "run", "--trainer.max-steps", saved + 2, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == "run/checkpoints/last\n"
     assert f"continuing run after step {saved}" in resumed.stderr
     assert f"step {saved + 2}/{saved + 2}" in resumed.stderr
+    for noise in ("Traceback", "Warning", "💡", "TPU", "weights_only", "Trainer.fit"):
+        assert noise not in said + resumed.stderr, said + resumed.stderr
+
+    again = trainer(*words, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--run run is not empty" in again.stderr
+
+    words = ["generate", checkpoint, "--prompt", "abc", "--max-new-tokens", "5", "--temperature", "0"]
+    continued = trainer(*words)
+    assert continued.returncode == 0, continued.stderr
+    assert continued.stdout.startswith("abc")
+    assert continued.stderr == ""
+
+    words = ["--model.init.strategy=upscale", f"--model.init.source={checkpoint}", "--model.init.layers=4"]
+    deep = tmp_path / "deep"
+    assert here("init", *words, "--out", deep) == 0
+    assert "source layers [0, 1, 0, 1]" in capsys.readouterr().out
+    assert (deep / "tokenizer.json").is_file()
+    assert not (deep / "training_state.pt").exists()
+    assert AutoModelForCausalLM.from_pretrained(deep).config.num_hidden_layers == 4
+
+
+def test_rows_in_parquet_are_trained_on_and_those_that_do_not_fit_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.parquet"
+    pl.DataFrame({"input_ids": [[row, 1, 2, 3] for row in range(32)]}).write_parquet(rows)
+    words = ["fit", *TINY, "--data.path", "rows.parquet", "--run", "run"]
+    refused = trainer(*words, "--model.vocab-size", "31", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "row 31 of rows.parquet has the id 31, wanted less than 31" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    write_byte_tokenizer(tmp_path / "tokenizer", 40)
+    words = ["fit", *TINY, "--data.path", str(rows), "--data.tokenizer", str(tmp_path / "tokenizer")]
+    assert here(*words, "--run", tmp_path / "run") == 0
+    said = capsys.readouterr().err
+    assert "converting" not in said  # the run that was refused has done it
+    assert "they have no document borders, so documents that share one are not isolated" in said
+    assert (tmp_path / "run" / "checkpoints" / "last" / "tokenizer.json").is_file()

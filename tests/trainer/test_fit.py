@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from prepcore.arguments import UsageError
 from tests.trainer.folders import random_documents, write_token_folder
 from tests.trainer.models import dotted, tiny_model_config
-from trainer.callbacks import metrics
+from trainer.callbacks import metrics, plot
 from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.config import (
     BatchConfig,
@@ -46,8 +46,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture
-def config(tokens: Path, tmp_path: Path) -> FitConfig:
+def twenty_steps(tokens: Path, run: Path) -> FitConfig:
     """Twenty steps of two micro-batches, over more than one epoch."""
     return FitConfig(
         data=DataConfig(path=str(tokens)),
@@ -58,8 +57,27 @@ def config(tokens: Path, tmp_path: Path) -> FitConfig:
             max_steps=20, accelerator="cpu", precision="32-true", val_check_interval=8, log_every_n_steps=1
         ),
         checkpoint=CheckpointConfig(keep=9),
-        run=str(tmp_path / "run"),
+        run=str(run),
     )
+
+
+@pytest.fixture
+def config(tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FitConfig:
+    """A run of a test's own. It draws no pictures, which cost more than the training here."""
+    monkeypatch.setattr(plot, "draw", lambda metrics, folder: None)
+    return twenty_steps(tokens, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def whole(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> FitConfig:
+    """A run that went through undisturbed, for the tests that look at it or compare with it."""
+    config = twenty_steps(tokens, tmp_path_factory.mktemp("whole") / "run")
+    assert fit(config) == last_of(config)
+    return config
+
+
+def last_of(config: FitConfig) -> Path:
+    return Path(config.run) / "checkpoints" / "last"
 
 
 def losses(run: str | Path, column: str = "loss") -> dict[int, float]:
@@ -102,10 +120,10 @@ def plain_loop(config: FitConfig) -> tuple[list[float], dict[str, torch.Tensor]]
     return found, dict(model.named_parameters())
 
 
-def test_twenty_steps_equal_a_plain_loop(config: FitConfig) -> None:
-    checkpoint = fit(config)
-    found = losses(config.run)
-    wanted, model = plain_loop(config)
+def test_twenty_steps_equal_a_plain_loop(whole: FitConfig) -> None:
+    checkpoint = last_of(whole)
+    found = losses(whole.run)
+    wanted, model = plain_loop(whole)
     assert sorted(found) == list(range(1, 21))
     off = max(abs(found[step + 1] - loss) for step, loss in enumerate(wanted))
     weights_off = max(
@@ -117,9 +135,9 @@ def test_twenty_steps_equal_a_plain_loop(config: FitConfig) -> None:
     assert found[20] < found[1]
 
 
-def test_what_a_run_leaves_behind(config: FitConfig) -> None:
-    checkpoint = fit(config)
-    run = Path(config.run)
+def test_what_a_run_leaves_behind(whole: FitConfig) -> None:
+    checkpoint = last_of(whole)
+    run = Path(whole.run)
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoints",
         "config.yaml",
@@ -143,10 +161,9 @@ def test_what_a_run_leaves_behind(config: FitConfig) -> None:
     assert losses(run, "bits_per_byte")[20] == pytest.approx(validation[20] / math.log(2) / 3)
 
 
-def test_validation_loss_is_that_of_the_checkpoint(config: FitConfig) -> None:
-    checkpoint = fit(config)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
-    split = TokenFolder.open(config.data.path).validation
+def test_validation_loss_is_that_of_the_checkpoint(whole: FitConfig) -> None:
+    model = AutoModelForCausalLM.from_pretrained(last_of(whole), dtype=torch.float32)
+    split = TokenFolder.open(whole.data.path).validation
     assert split is not None
     import numpy as np
 
@@ -159,15 +176,14 @@ def test_validation_loss_is_that_of_the_checkpoint(config: FitConfig) -> None:
         logits = torch.cat([model(ids[None, a:b]).logits[0] for a, b in pairwise(starts)])
         total += F.cross_entropy(logits[:-1], ids[1:], reduction="sum").detach()
     wanted = (total / (15 * split.rows(16))).item()
-    assert losses(config.run, "validation_loss")[20] == pytest.approx(wanted, abs=1e-5)
+    assert losses(whole.run, "validation_loss")[20] == pytest.approx(wanted, abs=1e-5)
 
 
 @pytest.mark.parametrize("stop_after", [3, 8, 19])
 def test_resumed_equals_uninterrupted(
-    config: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    whole = weights(fit(config))
-    stopped = dataclasses.replace(config, run=str(tmp_path / "stopped"))
+    stopped = config
     real = SaveCheckpoints.on_train_batch_end
 
     def interrupt(callback: SaveCheckpoints, trainer: object, *rest: object) -> None:
@@ -179,20 +195,19 @@ def test_resumed_equals_uninterrupted(
     with pytest.raises(KeyboardInterrupt):
         fit(stopped)
     monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", real)
-    assert (tmp_path / "stopped" / "checkpoints" / "last").resolve().name == f"step-{stop_after:08d}"
+    assert last_of(stopped).resolve().name == f"step-{stop_after:08d}"
     resumed = weights(fit(dataclasses.replace(stopped, resume=stopped.run)))
-    assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
-    assert losses(stopped.run) == losses(config.run)
-    assert losses(stopped.run, "validation_loss") == losses(config.run, "validation_loss")
+    assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
+    assert losses(stopped.run) == losses(whole.run)
+    assert losses(stopped.run, "validation_loss") == losses(whole.run, "validation_loss")
 
 
 def test_a_stop_inside_a_step_saves_the_weights_before_it(
-    config: FitConfig, monkeypatch: pytest.MonkeyPatch
+    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainer.model import LlamaModule
 
-    whole = weights(fit(config))
-    stopped = dataclasses.replace(config, run=config.run + "-stopped")
+    stopped = config
     real = LlamaModule.loss_sum
     calls = []
 
@@ -208,9 +223,9 @@ def test_a_stop_inside_a_step_saves_the_weights_before_it(
     with pytest.raises(Terminated):
         fit(stopped)
     monkeypatch.setattr(LlamaModule, "loss_sum", real)
-    assert (Path(stopped.run) / "checkpoints" / "last").resolve().name == "step-00000005"
+    assert last_of(stopped).resolve().name == "step-00000005"
     resumed = weights(fit(dataclasses.replace(stopped, resume=stopped.run)))
-    assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
+    assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
 
 
 def test_resume_takes_what_comes_and_refuses_what_contradicts(

@@ -10,7 +10,8 @@ from transformers import LlamaForCausalLM
 from prepcore.arguments import UsageError
 from tests.trainer.models import tiny_llama
 from trainer.config import GenerateConfig
-from trainer.generate import choose, encode_prompt, generate, open_tokenizer, stream_text, stream_tokens
+from trainer.generate import choose, encode_prompt, generate, stream_text, stream_tokens
+from trainer.tokenizer import open_tokenizer
 
 
 def test_greedy_equals_transformers(stories: Path) -> None:
