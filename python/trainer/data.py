@@ -113,11 +113,6 @@ class PackedTokens(lightning.LightningDataModule):
         self.isolate = isolate
         self.first_step = 0
 
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens in an optimizer step."""
-        return self.rows_per_step * self.length
-
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the steps from :attr:`first_step` to the end of the run."""
         order = StepOrder(self.folder.train.rows(self.length), self.rows_per_step, self.seed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
@@ -18,6 +18,7 @@ from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
 from trainer.callbacks.throughput import Throughput
 from trainer.checkpoint import HuggingFaceCheckpoint
+from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
 from trainer.config import FitConfig
 from trainer.data import PackedTokens, Rows
 from trainer.display import Display
@@ -30,7 +31,7 @@ from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
 from trainer.tokenizer import check_same_ids, hub_tokenizer, open_tokenizer
-from trainer.tokens import TokenFolder, check_largest
+from trainer.tokens import TokenFolder
 
 # Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
 SAMPLE_TOKENS = 4096
@@ -72,6 +73,12 @@ def fit(config: FitConfig) -> Path:
         checkpoint = None
         if config.resume:
             run, checkpoint, changes = RunFolder.again(config, config.resume)
+            if step_of(checkpoint) > numbers.total_steps:
+                raise UsageError(
+                    f"{run.path} has done {step_of(checkpoint):,} steps, wanted at most the "
+                    f"{numbers.total_steps:,} it is to have in all",
+                    "give a larger --trainer.max-steps or --trainer.max-tokens",
+                )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
             run.note(config)
@@ -124,8 +131,9 @@ def fit(config: FitConfig) -> Path:
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
-            saved = f"continue with --resume {run.path}" if trainer.global_step else "nothing was saved"
-            display.line(f"stopped after step {trainer.global_step}; {saved}")
+            step = max(trainer.global_step, first_step)  # before training begins Lightning counts from 0
+            saved = f"continue with --resume {run.path}" if step else f"nothing was saved in {run.path}"
+            display.line(f"stopped after step {step}; {saved}")
             raise (KeyboardInterrupt if stop.number == signal.SIGINT else Terminated) from stopped
         last = run.checkpoints / LAST
         display.line(
@@ -165,71 +173,6 @@ def first_model(
     else:
         display.line(f"loss on a sample: {before:.4f} nats/token")
     return surgery.model
-
-
-def check_fit(model: LlamaForCausalLM, source: str, folder: TokenFolder, numbers: RunNumbers) -> None:
-    """Refuse a model that does not know the ids of the data, or was made for shorter rows.
-
-    Raises
-    ------
-    UsageError
-        Naming the model and what it has.
-    """
-    vocabulary = model.config.vocab_size
-    if folder.largest is not None:
-        check_largest(folder.path, folder.largest, vocabulary, f"the model {source}")
-    elif vocabulary < folder.vocabulary_size:
-        raise UsageError(
-            f"{folder.path} was packed with {folder.vocabulary_size:,} token ids, but the model {source} "
-            f"knows {vocabulary:,}",
-            "pack the documents with the tokenizer of the model",
-        )
-    check_length(model.config, source, numbers)
-
-
-def check_length(described: LlamaConfig, name: str, numbers: RunNumbers) -> None:
-    """Refuse rows longer than the texts a model is made for.
-
-    Raises
-    ------
-    UsageError
-        Naming the model and its length.
-    """
-    longest = described.max_position_embeddings
-    if numbers.length > longest:
-        raise UsageError(
-            f"rows have {numbers.length:,} tokens, but {name} is made for {longest:,}",
-            "give a shorter --data.sequence-length",
-        )
-
-
-def check_accelerator(name: str) -> None:
-    """Refuse an accelerator that is not there.
-
-    Raises
-    ------
-    UsageError
-        Naming the option.
-    """
-    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(name, True):
-        raise UsageError(f"trainer.accelerator is {name}, but torch finds none", "leave it at auto")
-
-
-def tokenizer_of(folder: TokenFolder) -> Path:
-    """Return the tokenizer of the data, which prompts need.
-
-    Raises
-    ------
-    UsageError
-        When it has none.
-    """
-    if folder.tokenizer is None:
-        raise UsageError(
-            f"--prompts needs a tokenizer, and the rows of {folder.path} have none",
-            "give --data.tokenizer DIR",
-        )
-    return folder.tokenizer
 
 
 @torch.inference_mode()

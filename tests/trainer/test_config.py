@@ -70,6 +70,7 @@ def test_a_preset_fills_only_what_is_left_open() -> None:
             "keep lists 2 layers",
         ),
         (["--model.init.keep", "0;1"], "list of layers such as 0,1,4"),
+        (["--optimizer.betas", "0.9,1.0"], "wanted two numbers from 0 to below 1"),
         (["--optimizer.learning-rate", "-1"], "of at least 0"),
         (["--trainer.precision", "16"], "one of auto, 32-true, bf16-mixed"),
     ],

@@ -244,8 +244,38 @@ def test_resume_takes_what_comes_and_refuses_what_contradicts(
     for change in ({"seed": 1}, {"model": ModelConfig(preset="demo")}):
         with pytest.raises(UsageError, match=r"but the run in .* was begun with"):
             fit(dataclasses.replace(longer, **change))
+    with pytest.raises(UsageError, match="has done 12 steps, wanted at most the 4"):
+        fit(dotted(longer, trainer={"max_steps": 4}))
     with pytest.raises(UsageError, match="has no checkpoint to continue from"):
         fit(dataclasses.replace(config, resume=config.run + "-none"))
+
+
+def test_what_is_not_there_or_too_short_is_refused_before_a_run_begins(config: FitConfig) -> None:
+    for changed, message in (
+        (
+            dotted(config, model={"max_position_embeddings": 8}),
+            "rows have 16 tokens, but the new model is made for 8",
+        ),
+        (
+            dotted(config, trainer={"accelerator": "mps"}),
+            r"trainer\.accelerator is mps, but torch finds none",
+        ),
+    ):
+        if torch.backends.mps.is_available() and changed.trainer.accelerator == "mps":
+            continue
+        with pytest.raises(UsageError, match=message):
+            fit(changed)
+    assert not Path(config.run).exists()
+
+
+def test_a_gradient_clip_of_zero_is_none(config: FitConfig) -> None:
+    runs = []
+    for clip in (0.0, None):
+        changed = dotted(config, trainer={"gradient_clip_val": clip, "max_steps": 3})
+        runs.append(dataclasses.replace(changed, run=f"{config.run}-{clip}"))
+        fit(runs[-1])
+    assert losses(runs[0].run) == losses(runs[1].run)
+    assert losses(runs[0].run)[3] != losses(runs[0].run)[1]
 
 
 def test_lines_lost_with_a_kill_are_cut_from_the_log(config: FitConfig) -> None:

@@ -41,7 +41,9 @@ def downscale_map(depth: int, layers: int, keep: str) -> list[int]:
     """
     if not 1 <= layers < depth:
         raise UsageError(
-            f"model.init.layers is {layers}: downscale of a source with {depth} layers wants 1 to {depth - 1}"
+            f"model.init.layers is {layers}: downscale of a source with {depth} layers wants 1 to "
+            f"{depth - 1}",
+            "for more layers than the source has there is --model.init.strategy upscale",
         )
     if keep == "last":
         return list(range(depth - layers, depth))
@@ -64,7 +66,8 @@ def upscale_map(depth: int, layers: int) -> list[int]:
     if layers % 2 or not lowest <= layers <= highest:
         raise UsageError(
             f"model.init.layers is {layers}: upscale of a source with {depth} layers wants an even number "
-            f"from {lowest} to {highest}"
+            f"from {lowest} to {highest}",
+            "any other number can be written out, layer by layer, as --model.init.keep 0,1,1,2",
         )
     dropped = depth - layers // 2
     return [*range(depth - dropped), *range(dropped, depth)]
@@ -83,7 +86,7 @@ def layer_map(init: InitConfig, depth: int) -> list[int]:
     if isinstance(init.keep, tuple):
         return explicit_map(init.strategy, depth, list(init.keep))
     if init.layers is None:
-        raise UsageError(f"model.init.strategy is {init.strategy}: wanted model.init.layers N")
+        raise ValueError(f"{init.strategy} needs a number of layers")  # the configuration refuses it before
     if init.strategy == "downscale":
         return downscale_map(depth, init.layers, init.keep or "middle")
     return upscale_map(depth, init.layers)
@@ -100,12 +103,16 @@ def explicit_map(strategy: str, depth: int, layers: list[int]) -> list[int]:
     """
     outside = [layer for layer in layers if not 0 <= layer < depth]
     if outside:
-        raise UsageError(f"model.init.keep names layer {outside[0]}, the source has layers 0 to {depth - 1}")
+        raise UsageError(
+            f"model.init.keep names layer {outside[0]}, the source has layers 0 to {depth - 1}",
+            "layers count from 0",
+        )
     fits = 0 < len(layers) < depth if strategy == "downscale" else len(layers) > depth
     if not fits:
         wanted = f"1 to {depth - 1}" if strategy == "downscale" else f"more than {depth}"
         raise UsageError(
-            f"model.init.keep lists {len(layers)} layers: {strategy} of a source with {depth} wants {wanted}"
+            f"model.init.keep lists {len(layers)} layers: {strategy} of a source with {depth} wants {wanted}",
+            "downscale makes a source shallower, upscale deeper",
         )
     return layers
 

@@ -54,14 +54,16 @@ def llama_configuration(source: str) -> LlamaConfig:
         ) from error
     if config.model_type not in MAPPED:
         raise UsageError(
-            f"model.init.source {source} is a {config.model_type!r} model, wanted {' or '.join(MAPPED)}"
+            f"model.init.source {source} is a {config.model_type!r} model, wanted {' or '.join(MAPPED)}",
+            "other architectures have other weights and cannot be taken over",
         )
     if config.model_type == "llama":
         return config
     if config.sliding_window is not None:
         raise UsageError(
             f"model.init.source {source} is a Mistral with a sliding window of {config.sliding_window}, "
-            "which a Llama does not have; wanted one without"
+            "which a Llama does not have",
+            "wanted one without, such as Mistral 7B from version 0.2 on",
         )
     return LlamaConfig(**{name: getattr(config, name) for name in SHARED_WITH_MISTRAL})
 
@@ -89,7 +91,8 @@ def open_source(source: str, dtype: torch.dtype | str = torch.float32) -> LlamaF
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"model.init.source {source}: the weights cannot be read ({str(error).splitlines()[0]})"
+            f"model.init.source {source}: the weights cannot be read ({str(error).splitlines()[0]})",
+            "wanted safetensors files that fit config.json; copy or download the folder again",
         ) from error
     model, info = opened
     for fault in ("missing_keys", "unexpected_keys"):

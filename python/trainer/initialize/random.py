@@ -90,10 +90,11 @@ def _check_heads(model: ModelConfig) -> None:
     shared = model.num_key_value_heads or heads
     if width % heads or (width // heads) % 2:
         raise UsageError(
-            f"model.hidden-size is {width} and model.num-attention-heads is {heads}: "
-            "wanted a width that gives each head an even number of dimensions"
+            f"model.hidden-size is {width} and model.num-attention-heads is {heads}",
+            "wanted a width that gives each head an even number of dimensions",
         )
     if heads % shared:
         raise UsageError(
-            f"model.num-key-value-heads is {shared}: wanted a divisor of model.num-attention-heads, {heads}"
+            f"model.num-key-value-heads is {shared}: wanted a divisor of model.num-attention-heads, {heads}",
+            "leave it out for as many as there are query heads",
         )
