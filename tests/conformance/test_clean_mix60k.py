@@ -1,4 +1,4 @@
-"""mix-60k through the command line: the golden counts and rows, from every format, at any number of threads."""
+"""mix-60k through the command line: the golden counts and rows, from every format, at any width."""
 
 from __future__ import annotations
 
@@ -67,7 +67,11 @@ def test_golden_counts_and_rows_at_any_number_of_threads(
         dropped = counts["dropped"]
         left = counts["documents"]
         road = [left]
-        for reasons in (("few_lines", "short_lines"), ("repeated_paragraphs", "repeated_chars"), ("duplicate",)):
+        for reasons in (
+            ("few_lines", "short_lines"),
+            ("repeated_paragraphs", "repeated_chars"),
+            ("duplicate",),
+        ):
             left -= sum(dropped[reason] for reason in reasons)
             road.append(left)
         print(" → ".join(f"{count:,}" for count in road))

@@ -1,4 +1,4 @@
-"""Rules 1 to 4 once more, slowly and by other means than the engine's: regular expressions and sorted lists."""
+"""Rules 1 to 4 once more, slowly and by other means: regular expressions and sorted lists."""
 
 from __future__ import annotations
 

@@ -51,6 +51,39 @@ def test_the_text_column(tmp_path: Path, good: Path, prepcore_command: Run) -> N
     assert json.loads(done.stdout)["counts"]["documents"] == 2
 
 
+def test_columns_that_are_not_there_or_there_twice(tmp_path: Path, good: Path, prepcore_command: Run) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = ["--out", tmp_path / "out"]
+    refused(
+        prepcore_command("clean", good, *out, "--columns", "text,urll", check=2), "--columns", "urll", "n"
+    )
+    refused(prepcore_command("clean", good, *out, "--dedup-key", "column:urll", "--dry-run", check=2), "urll")
+    twice = pa.table([pa.array(["x"]), pa.array([1]), pa.array([2])], names=["text", "n", "n"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    refused(
+        prepcore_command("clean", tmp_path / "twice.parquet", *out, check=2), "two columns are named", "n"
+    )
+
+
+def test_files_that_differ_in_nulls_and_layouts_alone_go_together(
+    tmp_path: Path, prepcore_command: Run
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = GOOD.replace("\\n", "\n")
+    required = pa.schema(
+        [pa.field("text", pa.string(), nullable=False), pa.field("n", pa.int64(), nullable=False)]
+    )
+    optional = pa.schema([pa.field("text", pa.large_string()), pa.field("n", pa.int64())])
+    pq.write_table(pa.table({"text": [text], "n": [1]}, schema=required), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": [text + "!"], "n": [None]}, schema=optional), tmp_path / "b.parquet")
+    prepcore_command("clean", tmp_path / "*.parquet", "--out", tmp_path / "out")
+    assert pl.read_parquet(tmp_path / "out/part-00000.parquet")["n"].to_list() == [1, None]
+
+
 def test_files_of_several_kinds(tmp_path: Path, good: Path, prepcore_command: Run) -> None:
     (tmp_path / "more.jsonl").write_text('{"text":"x"}\n')
     both = prepcore_command("clean", good, tmp_path / "more.jsonl", "--out", tmp_path / "out", check=2)

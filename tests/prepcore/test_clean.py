@@ -95,19 +95,16 @@ def test_kept_lines_are_copied_byte_for_byte(tmp_path: Path, prepcore_command: R
     ]
     (tmp_path / "raw.jsonl").write_text("\r\n".join(lines))
     prepcore_command("clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--format", suffix)
-    part = tmp_path / f"out/part-00000.{suffix}"
-    content = {"jsonl": Path.read_bytes, "jsonl.gz": lambda path: gzip.open(path).read()}.get(suffix, unzstd)(
-        part
-    )
-    assert content.decode().splitlines() == [lines[0], lines[2]]
+    assert read_lines(tmp_path / f"out/part-00000.{suffix}") == [lines[0], lines[2]]
 
 
-def unzstd(path: Path) -> bytes:
-    import pyarrow as pa
-
-    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-        content: bytes = stream.read()
-    return content
+def read_lines(path: Path) -> list[str]:
+    """Lines of a plain, gzip or Zstandard file."""
+    if path.suffix == ".zst":
+        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+            return stream.read().decode().splitlines()
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode().splitlines()
 
 
 def test_parquet_becomes_jsonl_on_request(tmp_path: Path, prepcore_command: Run) -> None:
@@ -202,6 +199,46 @@ def test_a_folder_of_sources_is_a_document_a_file(tmp_path: Path, prepcore_comma
         "offset": 5,
         "error": "not valid UTF-8",
     }
+
+
+def test_settings_on_one_line_do_not_make_a_folder_of_code_jsonl(
+    tmp_path: Path, prepcore_command: Run
+) -> None:
+    folder = tmp_path / "src"
+    folder.mkdir()
+    (folder / "a.py").write_text("import os\nimport sys\nprint(os, sys)\n")
+    (folder / "package.json").write_text('{"name":"one line"}')
+    done = prepcore_command("clean", folder, "--out", tmp_path / "out", "--json", "--quiet")
+    assert (
+        json.loads(done.stdout)["counts"] | {"documents": 2, "kept": 1} == json.loads(done.stdout)["counts"]
+    )
+
+
+def test_inputs_of_one_name_are_told_apart(tmp_path: Path, prepcore_command: Run) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_jsonl(tmp_path / folder / "raw.jsonl", corpus(5))
+    (tmp_path / "c.jsonl").write_text("")
+    paths = [tmp_path / "a/raw.jsonl", tmp_path / "b/raw.jsonl", tmp_path / "c.jsonl"]
+    done = prepcore_command("clean", *paths, "--out", tmp_path / "out", "--json", "--quiet")
+    assert [entry["path"] for entry in json.loads(done.stdout)["inputs"]] == [
+        "a/raw.jsonl",
+        "b/raw.jsonl",
+        "c.jsonl",
+    ]
+
+
+def test_bytes_serve_as_a_key(tmp_path: Path, prepcore_command: Run) -> None:
+    frame = pl.DataFrame(
+        {"text": [f"{GOOD} {n}" for n in range(3)], "hash": [b"\xff\x00", b"\xfe", b"\xff\x00"]}
+    )
+    frame.write_parquet(tmp_path / "raw.parquet")
+    prepcore_command(
+        "clean", tmp_path / "raw.parquet", "--out", tmp_path / "out", "--dedup-key", "column:hash"
+    )
+    assert (
+        pl.read_parquet(tmp_path / "out/part-00000.parquet")["text"].to_list() == frame["text"].to_list()[:2]
+    )
 
 
 def test_limit_counts_rows_read(tmp_path: Path, prepcore_command: Run) -> None:

@@ -90,3 +90,11 @@ def test_a_vocabulary_too_small_and_a_used_folder(raw: Path, tmp_path: Path, pre
     (tmp_path / "file").write_text("mine")
     done = prepcore_command("tokenizer", raw, "--vocabulary-size", 300, "--out", tmp_path, check=2)
     assert "not empty" in done.stderr
+
+
+def test_limit_is_kept(tmp_path: Path, prepcore_command: Run) -> None:
+    lines = [json.dumps({"text": f"document {number} of many"}) for number in range(1000)]
+    (tmp_path / "raw.jsonl").write_text("\n".join(lines))
+    command = ["tokenizer", tmp_path / "raw.jsonl", "--vocabulary-size", 300, "--out", tmp_path / "out"]
+    done = prepcore_command(*command, "--limit", 10, "--json", "--quiet")
+    assert json.loads(done.stdout)["inputs"][0]["rows"] == 10

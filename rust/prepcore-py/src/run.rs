@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use prepcore::pipeline::{self, Progress, Watcher};
-use prepcore::source::{Options, Plan};
+use prepcore::source::Plan;
 use prepcore::{Error, Result, config};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -72,35 +72,34 @@ pub(crate) fn plan(
     out: &str,
 ) -> PyResult<String> {
     let inputs = paths(inputs);
-    py.detach(|| {
-        let options = options(verb, configuration)?;
-        let plan = Plan::files(&inputs, options)?;
-        json(&pipeline::preview(&plan, &inputs, Path::new(out))?)
-    })
-    .map_err(|error| match error {
-        Error::Internal(_) => unknown_verb(verb),
-        error => convert(&error),
-    })
+    let planned = py.detach(|| {
+        let Some(plan) = plan_of(verb, configuration, &inputs)? else { return Ok(None) };
+        json(&pipeline::preview(&plan, &inputs, Path::new(out))?).map(Some)
+    });
+    planned.map_err(|error| convert(&error))?.ok_or_else(|| unknown_verb(verb))
 }
 
-fn options(verb: &str, configuration: &str) -> Result<Options> {
+/// The plan of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
+fn plan_of(verb: &str, configuration: &str, inputs: &[PathBuf]) -> Result<Option<Plan>> {
     match verb {
         "clean" => {
             let configuration: config::Clean = config::from_json(configuration)?;
             configuration.validate()?;
-            Ok(pipeline::clean::options(&configuration))
+            let plan = Plan::files(inputs, pipeline::clean::options(&configuration))?;
+            pipeline::clean::check(&configuration, &plan)?;
+            Ok(Some(plan))
         }
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
             // What is wrong with the tokenizer is found before the work starts, here as in a run.
             pipeline::pack::Tokenization::open(&configuration)?;
-            Ok(pipeline::pack::options(&configuration))
+            Plan::files(inputs, pipeline::pack::options(&configuration)).map(Some)
         }
         "tokenizer" => {
             let configuration: config::Tokenizer = config::from_json(configuration)?;
             configuration.validate()?;
-            Ok(pipeline::tokenizer::options(&configuration))
+            Plan::files(inputs, pipeline::tokenizer::options(&configuration)).map(Some)
         }
-        verb => Err(Error::Internal(format!("no verb {verb:?}"))),
+        _ => Ok(None),
     }
 }

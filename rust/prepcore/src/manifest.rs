@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::pipeline::{Progress, Watcher};
 use crate::source::{Documents, SourceFile};
 use crate::{Error, Result};
 
@@ -16,6 +17,9 @@ pub const CLEANED_FORMAT: &str = "prepcore.cleaned";
 pub const MANIFEST: &str = "manifest.json";
 /// The name of the file for what may differ between runs.
 pub const RUN: &str = "run.json";
+
+/// Files whose fingerprints are taken between two looks at signals.
+const FILES_BETWEEN_LOOKS: usize = 64;
 
 /// Name and version of this program, as manifests state it.
 #[must_use]
@@ -39,15 +43,22 @@ pub struct InputRecord {
 }
 
 impl InputRecord {
-    /// Describes a file of which so many rows were read.
-    pub(crate) fn new(file: &SourceFile, rows: u64) -> Result<Self> {
-        Ok(Self {
-            path: file.name.clone(),
-            kind: file.kind.name().to_owned(),
-            size: file.size,
-            fingerprint: crate::source::fingerprint(&file.path, file.size)?,
-            rows,
-        })
+    /// Describes the files of an input before any row of them is read.
+    pub(crate) fn of_files(files: &[SourceFile], watcher: Watcher<'_>) -> Result<Vec<Self>> {
+        let progress = Progress::default();
+        let describe = |(number, file): (usize, &SourceFile)| {
+            if number % FILES_BETWEEN_LOOKS == 0 {
+                watcher(&progress)?;
+            }
+            Ok(Self {
+                path: file.name.clone(),
+                kind: file.kind.name().to_owned(),
+                size: file.size,
+                fingerprint: crate::source::fingerprint(&file.path, file.size)?,
+                rows: 0,
+            })
+        };
+        files.iter().enumerate().map(describe).collect()
     }
 }
 
@@ -197,30 +208,26 @@ pub(crate) fn parts_of_folder(folder: &Path) -> Result<Option<Vec<String>>> {
 
 /// Rows read by file.
 #[derive(Debug, Default)]
-pub(crate) struct RowsBySource(Vec<u64>);
+pub(crate) struct RowsBySource(BTreeMap<u32, u64>);
 
 impl RowsBySource {
     pub(crate) fn count(&mut self, documents: &Documents) {
         let unreadable = documents.unreadable.iter().map(|row| &row.address);
         for address in documents.addresses.iter().chain(unreadable) {
-            self.add(address.source as usize, 1);
+            *self.0.entry(address.source).or_default() += 1;
         }
     }
 
     pub(crate) fn add_all(&mut self, other: &Self) {
-        for (source, rows) in other.0.iter().enumerate() {
-            self.add(source, *rows);
+        for (source, rows) in &other.0 {
+            *self.0.entry(*source).or_default() += rows;
         }
     }
 
-    fn add(&mut self, source: usize, rows: u64) {
-        if self.0.len() <= source {
-            self.0.resize(source + 1, 0);
+    /// Enters the rows of each input.
+    pub(crate) fn enter(&self, inputs: &mut [InputRecord]) {
+        for (source, input) in (0..).zip(inputs) {
+            input.rows = self.0.get(&source).copied().unwrap_or(0);
         }
-        self.0[source] += rows;
-    }
-
-    pub(crate) fn of(&self, source: usize) -> u64 {
-        self.0.get(source).copied().unwrap_or(0)
     }
 }

@@ -33,6 +33,19 @@ impl TextColumn {
         matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
     }
 
+    /// Some of the rows, without a copy.
+    ///
+    /// # Panics
+    /// When they reach beyond the end.
+    #[must_use]
+    pub fn slice(&self, start: usize, length: usize) -> Self {
+        match self {
+            Self::Utf8(array) => Self::Utf8(array.slice(start, length)),
+            Self::LargeUtf8(array) => Self::LargeUtf8(array.slice(start, length)),
+            Self::Utf8View(array) => Self::Utf8View(array.slice(start, length)),
+        }
+    }
+
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -95,6 +108,7 @@ mod tests {
             let column = TextColumn::new(&array.slice(1, 3)).unwrap();
             assert_eq!(column.iter().collect::<Vec<_>>(), texts[1..]);
             assert_eq!(column.bytes(2), 24);
+            assert_eq!(column.slice(1, 2).iter().collect::<Vec<_>>(), texts[2..]);
         }
     }
 }

@@ -29,6 +29,15 @@ pub fn options(configuration: &Clean) -> Options {
     }
 }
 
+/// Finds what is wrong with a configuration for the input of a plan, and does nothing else.
+///
+/// # Errors
+/// [`crate::Error::Config`], as [`clean`] would.
+pub fn check(configuration: &Clean, plan: &Plan) -> Result<()> {
+    configuration.validate()?;
+    CleanFolder::new(configuration, plan, Path::new(""), &Progress::default()).map(|_| ())
+}
+
 /// Cleans what a plan reads into a folder and returns its manifest.
 ///
 /// `inputs` are the paths behind the plan, which must not hold the output.
@@ -48,6 +57,7 @@ pub fn clean(
     let progress = Progress::of_plan(plan);
     let folder = CleanFolder::new(configuration, plan, out, &progress)?;
     preview::check(plan, inputs, out)?;
+    let mut records = InputRecord::of_files(&plan.files, &mut *watcher)?;
     sink::prepare_folder(out)?;
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let writer = FolderWriter::create(&folder);
@@ -61,14 +71,14 @@ pub fn clean(
         }
     };
     let (counts, parts, rows) = writer.finish()?;
-    let inputs = plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, rows.of(source)));
+    rows.enter(&mut records);
     let manifest = Cleaned {
         format: manifest::CLEANED_FORMAT.into(),
         format_version: 1,
         program: manifest::program(),
         configuration: settings(configuration, plan),
         hash: HashRecord { algorithm: KEY_ALGORITHM.into(), seed: KEY_SEED },
-        inputs: inputs.collect::<Result<_>>()?,
+        inputs: records,
         counts,
         parts,
     };

@@ -1,5 +1,6 @@
 //! `clean` from one Arrow stream to another: nothing is written to disk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -26,12 +27,13 @@ const WAIT: Duration = Duration::from_secs(60);
 
 /// The kept documents of a stream, pulled batch by batch.
 ///
-/// Dropping it stops the engine, which sees that its queue has no other end. Nothing waits for that: the engine
-/// may be reading a stream that needs a lock which the dropping thread holds.
+/// Dropping it stops the engine. Nothing waits for that: the engine may be reading a stream that needs a lock
+/// which the dropping thread holds.
 pub struct CleanedStream {
     schema: SchemaRef,
     batches: Option<Receiver<RecordBatch>>,
     engine: Option<JoinHandle<Result<Counts>>>,
+    abandoned: Arc<AtomicBool>,
     outcome: Outcome,
 }
 
@@ -60,15 +62,19 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
     let (sender, receiver) = bounded(QUEUE);
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let decide = Decide::new(configuration);
+    let abandoned = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&abandoned);
     let engine = thread::spawn(move || {
         let road = StreamRoad { plan, judge, sender };
         let counts = Counts::of_reasons(road.judge.reasons());
-        // Nobody watches: the consumer stops the engine by dropping its end of the queue.
-        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), &mut |_| Ok(()))?;
+        let mut watcher =
+            |_: &Progress| if stop.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
+        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), &mut watcher)?;
         counts.check()?;
         Ok(counts)
     });
-    Ok(CleanedStream { schema, batches: Some(receiver), engine: Some(engine), outcome: Outcome::default() })
+    let (batches, engine, outcome) = (Some(receiver), Some(engine), Outcome::default());
+    Ok(CleanedStream { schema, batches, engine, abandoned, outcome })
 }
 
 impl CleanedStream {
@@ -125,6 +131,12 @@ impl Iterator for CleanedStream {
 impl RecordBatchReader for CleanedStream {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+}
+
+impl Drop for CleanedStream {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
     }
 }
 

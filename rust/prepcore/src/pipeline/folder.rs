@@ -12,7 +12,7 @@ use crate::config::Clean;
 use crate::ledger::{self, Fate, KEYS_HEADER};
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
 use crate::sink::{AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, ParquetSink, Piece, Written};
-use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, Unit, Units, UnreadableLine};
+use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, UNIT_ROWS, Unit, Units, UnreadableLine};
 use crate::{Error, Result};
 
 /// The road and what all its tasks share.
@@ -33,6 +33,7 @@ pub(crate) struct Grouping {
     part: Part,
     units: Vec<(Decided, Reservation)>,
     bytes: u64,
+    rows: usize,
     /// Whether the part has been handed on, at least in part.
     begun: bool,
 }
@@ -70,7 +71,6 @@ impl<'a> CleanFolder<'a> {
         let kept = configuration.keep_dropped;
         let dropped_schema = ledger::dropped_schema(kept.then_some(decoded));
         let declared = ledger::dropped_schema(kept.then_some(&plan.schema));
-        let plain = format!("document.{text}");
         let level = configuration.compression_level;
         Ok(Self {
             plan,
@@ -78,7 +78,7 @@ impl<'a> CleanFolder<'a> {
             out: out.to_path_buf(),
             progress,
             documents: DocumentSink::new(configuration, plan)?,
-            dropped: ParquetSink::new(&dropped_schema, &declared, &[&plain], level)?,
+            dropped: ParquetSink::new(&dropped_schema, &declared, &[&["document", text]], level)?,
             dropped_schema,
         })
     }
@@ -107,10 +107,12 @@ impl Grouping {
         let bytes = decided.documents.bytes;
         let part = self.cursor.unit(plan, bytes);
         self.go_to(part, jobs);
-        if !self.units.is_empty() && self.bytes + bytes > UNIT_BYTES {
+        let rows = decided.documents.len();
+        if !self.units.is_empty() && (self.bytes + bytes > UNIT_BYTES || self.rows + rows > UNIT_ROWS) {
             jobs.push(self.flush(false));
         }
         self.bytes += bytes;
+        self.rows += rows;
         self.units.push((decided, held));
     }
 
@@ -125,6 +127,7 @@ impl Grouping {
     fn flush(&mut self, close: bool) -> Job {
         self.begun = !close;
         self.bytes = 0;
+        self.rows = 0;
         Job { part: self.part, units: std::mem::take(&mut self.units), close }
     }
 }

@@ -71,6 +71,7 @@ pub fn pack(
     let progress = Progress::of_plan(plan);
     let road = PackFolder::new(configuration, plan, &tokenization, out, &progress);
     preview::check(plan, inputs, out)?;
+    let records = InputRecord::of_files(&plan.files, &mut *watcher)?;
     sink::prepare_folder(out)?;
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let order = PackOrder::new(configuration.limit);
@@ -84,7 +85,7 @@ pub fn pack(
             return Err(error);
         }
     };
-    let manifest = describe(configuration, plan, &tokenization, totals)?;
+    let manifest = describe(configuration, records, &tokenization, totals)?;
     tokenization.folder.copy_to(&out.join(TOKENIZER))?;
     let seconds = started.elapsed().as_secs_f64();
     let facts = run_facts(configuration.threads, configuration.memory, width.threads(), seconds);
@@ -97,13 +98,12 @@ pub fn pack(
 /// The manifest of a run, once both of its sums hold.
 fn describe(
     configuration: &Pack,
-    plan: &Plan,
+    mut inputs: Vec<InputRecord>,
     tokenization: &Tokenization,
     totals: Totals,
 ) -> Result<Packed> {
     let Totals { training, validation, unreadable, rows } = totals;
-    let inputs = plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, rows.of(source)));
-    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    rows.enter(&mut inputs);
     let counts = Counts {
         documents: inputs.iter().map(|input| input.rows).sum(),
         training: training.ledger.documents,

@@ -328,9 +328,11 @@ impl<'a, R: Road> Pool<'a, R> {
             None if open_more => board.next_segment,
             None => return Task::Wait,
         };
-        // What everything waits for is read whatever the budget says.
-        let awaited =
-            segment == board.head.0 && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
+        // What everything waits for is read whatever the budget says. While there are jobs to finish or to write,
+        // everything waits for these: a slow writer must not fill the memory.
+        let awaited = board.next_write == board.next_job
+            && segment == board.head.0
+            && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
         if !free && !awaited {
             return Task::Wait;
         }
@@ -496,6 +498,57 @@ mod tests {
             wanted.push("end".into());
             prop_assert_eq!(events, wanted);
         }
+    }
+
+    /// The most bytes that were held at once while a slow writer was waited for.
+    struct SlowWriter {
+        most: AtomicU64,
+    }
+
+    impl Road for SlowWriter {
+        type Unit = ();
+        type Mapped = ();
+        type Job = Reservation;
+        type Done = Reservation;
+        type Order = ();
+        type Writer = ();
+
+        fn segments(&self) -> usize {
+            1
+        }
+        fn open(&self, _: usize) -> Result<Reader<'_, ()>> {
+            Ok(Box::new((0..40).map(|_| Ok(()))))
+        }
+        fn weight(&self, (): &()) -> u64 {
+            EXPECTED_UNIT
+        }
+        fn map(&self, (): ()) -> Result<()> {
+            Ok(())
+        }
+        fn order(&self, (): &mut (), event: Event<()>) -> Result<Step<Reservation>> {
+            let mut step = Step::default();
+            if let Event::Unit((), held) = event {
+                step.jobs.push(held);
+            }
+            Ok(step)
+        }
+        fn finish(&self, job: Reservation) -> Result<Reservation> {
+            Ok(job)
+        }
+        fn write(&self, (): &mut (), done: Reservation) -> Result<()> {
+            thread::sleep(Duration::from_millis(5));
+            self.most.fetch_max(done.used.load(Ordering::Relaxed), Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_slow_writer_does_not_fill_the_memory() {
+        let road = SlowWriter { most: AtomicU64::new(0) };
+        let width = Width { threads: 4, flight: 3 * EXPECTED_UNIT };
+        run(&road, width, (), (), &Progress::default(), &mut |_| Ok(())).unwrap();
+        let most = road.most.load(Ordering::Relaxed);
+        assert!(most <= 4 * EXPECTED_UNIT, "{} units were held", most / EXPECTED_UNIT);
     }
 
     #[test]

@@ -85,13 +85,14 @@ pub fn options(configuration: &Tokenizer) -> Options {
 pub fn tokenizer(
     configuration: &Tokenizer,
     plan: &Plan,
-    inputs: &[PathBuf],
+    paths: &[PathBuf],
     out: &Path,
     watcher: Watcher<'_>,
 ) -> Result<TrainedTokenizer> {
     configuration.validate()?;
     let started = Instant::now();
-    sink::check_folder(out, inputs)?;
+    sink::check_folder(out, paths)?;
+    let mut inputs = InputRecord::of_files(&plan.files, &mut *watcher)?;
     sink::prepare_folder(out)?;
     let ran = learn(configuration, plan, watcher).and_then(|learned| {
         let files = learned.tokenizer.write(out)?;
@@ -107,9 +108,7 @@ pub fn tokenizer(
         }
     };
     let Learned { tokenizer, sampled, threads } = learned;
-    let inputs =
-        plan.files.iter().enumerate().map(|(source, file)| InputRecord::new(file, sampled.rows.of(source)));
-    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    sampled.rows.enter(&mut inputs);
     let read: u64 = inputs.iter().map(|input| input.rows).sum();
     let unreadable = sampled.unreadable.len() as u64;
     let left_out = read.checked_sub(sampled.documents + unreadable).ok_or_else(|| {

@@ -49,7 +49,7 @@ impl DocumentSink {
         let compression = match resolve_format(configuration.format, plan.kind) {
             OutputFormat::Auto | OutputFormat::Parquet => {
                 let text = plan.schema.field(plan.text_index()).name().as_str();
-                let sink = ParquetSink::new(plan.decoded_schema(), &plan.schema, &[text], level)?;
+                let sink = ParquetSink::new(plan.decoded_schema(), &plan.schema, &[&[text]], level)?;
                 return Ok(Self::Parquet(sink));
             }
             OutputFormat::Jsonl => TextCompression::None,

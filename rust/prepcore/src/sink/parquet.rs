@@ -33,8 +33,14 @@ pub(crate) struct ParquetSink {
 
 impl ParquetSink {
     /// A sink for batches of the schema `encoded`; readers see the schema `declared`, which may name another
-    /// layout for strings. No dictionary is tried for the columns in `plain`: long texts do not repeat.
-    pub(crate) fn new(encoded: &SchemaRef, declared: &SchemaRef, plain: &[&str], level: i32) -> Result<Self> {
+    /// layout for strings. No dictionary is tried for the columns in `plain`, each
+    /// named by its path: long texts do not repeat.
+    pub(crate) fn new(
+        encoded: &SchemaRef,
+        declared: &SchemaRef,
+        plain: &[&[&str]],
+        level: i32,
+    ) -> Result<Self> {
         let failed =
             |error: ParquetError| Error::Internal(format!("cannot write these columns as Parquet: {error}"));
         let level = ZstdLevel::try_new(level).map_err(failed)?;
@@ -42,7 +48,7 @@ impl ParquetSink {
             .set_compression(Compression::ZSTD(level))
             .set_statistics_enabled(EnabledStatistics::Chunk);
         for column in plain {
-            let path = ColumnPath::from(*column);
+            let path = ColumnPath::new(column.iter().map(|name| (*name).to_owned()).collect());
             properties = properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None);

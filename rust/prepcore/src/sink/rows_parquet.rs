@@ -43,7 +43,7 @@ impl RowFolder {
             root: root.to_path_buf(),
             prefix,
             length: sequence_length,
-            sink: ParquetSink::new(&schema, &schema, &["input_ids.list.element"], LEVEL)?,
+            sink: ParquetSink::new(&schema, &schema, &[&["input_ids", "list", "element"]], LEVEL)?,
             item,
             schema,
             packer: Concatenate::new(sequence_length),

@@ -49,7 +49,7 @@ impl Sources {
             Field::new("source", DataType::Utf8, false),
             Field::new("row", DataType::UInt64, false),
         ]));
-        let sink = ParquetSink::new(&schema, &schema, &["document", "row"], LEVEL)?;
+        let sink = ParquetSink::new(&schema, &schema, &[&["document"], &["row"]], LEVEL)?;
         let file = sink.start(AtomicFile::create(root.join("sources.parquet"))?)?;
         Ok(Self { sink, schema, file, waiting: Vec::new(), training: 0, validation: 0 })
     }

@@ -1,6 +1,6 @@
 //! From what a user names to files: folders, globs, order, what is passed over, and what kind each file is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
@@ -79,6 +79,7 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<Strin
                 .hint("every document of it would be its own duplicate; name it once"));
         }
     }
+    tell_apart(&mut files);
     let first = files.first().ok_or_else(|| Error::input("", "no input was named"))?;
     if let Some(other) = files.iter().find(|file| file.kind != first.kind) {
         return Err(Error::input(
@@ -88,6 +89,29 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<Strin
         .hint("one run reads files of one kind; clean them apart, with --against between the runs"));
     }
     Ok((files, notes))
+}
+
+/// Gives files of the same name the names of the folders that tell them apart.
+fn tell_apart(files: &mut [SourceFile]) {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for file in files.iter() {
+        *count.entry(file.name.clone()).or_default() += 1;
+    }
+    let parents = |file: &SourceFile, names: usize| {
+        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+        let mut parts: Vec<_> = path.iter().rev().take(names).map(|part| part.to_string_lossy()).collect();
+        parts.reverse();
+        parts.join("/")
+    };
+    let shared: Vec<usize> = (0..files.len()).filter(|at| count[&files[*at].name] > 1).collect();
+    // Paths differ, so enough of them always does.
+    for names in 2..64 {
+        let longer: Vec<String> = shared.iter().map(|at| parents(&files[*at], names)).collect();
+        if longer.iter().collect::<HashSet<_>>().len() == shared.len() {
+            shared.iter().zip(longer).for_each(|(at, name)| files[*at].name = name);
+            return;
+        }
+    }
 }
 
 fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
@@ -107,25 +131,26 @@ fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
     if !pattern.contains(['*', '?', '[']) {
         return Err(Error::input(input, "no such file or folder"));
     }
+    let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+    let base = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
     let matches =
         glob::glob(&pattern).map_err(|error| Error::input(input, format!("not a glob: {error}")))?;
     let mut paths: Vec<PathBuf> = Vec::new();
     for path in matches {
         let path =
             path.map_err(|error| Error::io(error.path(), "read", std::io::Error::other(error.to_string())))?;
-        if path.is_file() && !path.file_name().is_some_and(is_hidden) {
+        let inside = path.strip_prefix(base).unwrap_or(&path);
+        if path.is_file() && !inside.iter().any(is_hidden) {
             paths.push(path);
         }
     }
-    let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
-    let base = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
     data_files(Path::new(base), paths, input, notes)
 }
 
 /// Opens the files of a folder or glob, in the order of their paths' bytes.
 ///
-/// Data sets carry a README and the like beside their data, so where there are Parquet or JSONL files the rest is
-/// passed over, with a note.
+/// Data sets carry a README and the like beside their data, so where there are files of Parquet, or of JSONL by
+/// name, the rest is passed over, with a note.
 fn data_files(
     base: &Path,
     mut paths: Vec<PathBuf>,
@@ -142,13 +167,17 @@ fn data_files(
         return Err(Error::input(input, "no files were found here")
             .hint("hidden files and names that start with `_` are passed over"));
     }
-    if files.iter().any(|file| file.kind != Kind::Text) {
-        let before = files.len();
+    let is_data = |file: &SourceFile| file.kind == Kind::Parquet || is_named_jsonl(&file.name);
+    let before = files.len();
+    if files.iter().any(is_data) {
         files.retain(|file| file.kind != Kind::Text);
-        if files.len() < before {
-            let passed = before - files.len();
-            notes.push(format!("{}: {passed} files that hold no rows were passed over", input.display()));
-        }
+    } else if files.iter().any(|file| file.kind == Kind::Text) {
+        // Among texts a file that merely begins like JSONL, a settings file on one line, is a text too.
+        files.iter_mut().for_each(|file| file.kind = Kind::Text);
+    }
+    if files.len() < before {
+        let passed = before - files.len();
+        notes.push(format!("{}: {passed} files that hold no rows were passed over", input.display()));
     }
     Ok(files)
 }
@@ -189,7 +218,6 @@ fn open(path: PathBuf, name: String) -> Result<SourceFile> {
         _ => Compression::None,
     };
     let lower = name.to_ascii_lowercase();
-    let stem = lower.strip_suffix(".gz").or(lower.strip_suffix(".zst")).unwrap_or(&lower);
     let kind = if head == b"PAR1" {
         Kind::Parquet
     } else if lower.ends_with(".parquet") {
@@ -198,14 +226,19 @@ fn open(path: PathBuf, name: String) -> Result<SourceFile> {
             "first bytes",
             "not a Parquet file: it does not start with `PAR1`",
         ));
-    } else if JSONL_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
-        || starts_as_jsonl(&path, compression)?
-    {
+    } else if is_named_jsonl(&lower) || starts_as_jsonl(&path, compression)? {
         Kind::Jsonl
     } else {
         Kind::Text
     };
     Ok(SourceFile { path, name, size, kind, compression })
+}
+
+/// Whether a file is JSONL by its name.
+fn is_named_jsonl(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let stem = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    JSONL_SUFFIXES.iter().any(|suffix| stem.ends_with(suffix))
 }
 
 /// Whether the first line is a JSON object.

@@ -10,11 +10,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// `PREFIX-00003`, then `PREFIX-00003_001`: names sort in this order.
+    /// `PREFIX-00003`, then `PREFIX-00003_00001`: names sort in this order.
     pub(crate) fn stem(self, prefix: &str) -> String {
         match self.piece {
             0 => format!("{prefix}-{:05}", self.number),
-            piece => format!("{prefix}-{:05}_{piece:03}", self.number),
+            piece => format!("{prefix}-{:05}_{piece:05}", self.number),
         }
     }
 }
@@ -85,10 +85,10 @@ impl PartCursor {
     }
 }
 
-/// Whether parts of this segment are cut as it is read, because no metadata tell its size.
+/// Whether a part is cut as it is read, because no metadata tell the size of its segments.
 fn cut_while_reading(plan: &Plan, part: Part) -> bool {
-    let segments = &plan.segments[plan.parts[part.number].clone()];
-    matches!(segments, [Segment::Compressed { .. } | Segment::Stream])
+    let mut segments = plan.segments[plan.parts[part.number].clone()].iter();
+    segments.all(|segment| matches!(segment, Segment::Compressed { .. } | Segment::Stream))
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     fn names_sort_as_the_parts_do() {
         let parts = [(0, 0), (0, 1), (0, 2), (1, 0), (12, 0)];
         let stems = parts.map(|(number, piece)| Part { number, piece }.stem("tokens"));
-        assert_eq!(stems[..2], ["tokens-00000", "tokens-00000_001"]);
+        assert_eq!(stems[..2], ["tokens-00000", "tokens-00000_00001"]);
         // With what follows a stem, too: `.` sorts before `_`.
         assert!(stems.map(|stem| format!("{stem}.ds")).is_sorted());
     }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use arrow_array::builder::LargeStringBuilder;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::discover::Compression;
 use super::json;
 use super::lines::{LineBlock, LineBlocks};
-use super::{Address, Body, Documents, RawLines, Unit, Unreadable};
+use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, Unreadable};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
@@ -28,13 +28,17 @@ pub(crate) fn decompressed(path: &Path, compression: Compression) -> Result<Box<
             Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)))
         }
         Compression::Zstd => {
-            Box::new(zstd::Decoder::new(file).map_err(|source| Error::io(path, "decompress", source))?)
+            let failed = |source| Error::io(path, "decompress", source);
+            let mut decoder = zstd::Decoder::new(file).map_err(failed)?;
+            // Large dumps are made with `--long=31`; the window is allocated only where a file asks for it.
+            decoder.window_log_max(31).map_err(failed)?;
+            Box::new(decoder)
         }
     })
 }
 
-/// Where the first line that starts at or after `offset` begins.
-pub(crate) fn line_start(file: &mut (impl Read + Seek), offset: u64) -> io::Result<u64> {
+/// Where the first line that starts at or after `offset` begins; looks no further than `end`.
+pub(crate) fn line_start(file: &mut (impl Read + Seek), (offset, end): (u64, u64)) -> io::Result<u64> {
     if offset == 0 {
         return Ok(0);
     }
@@ -50,6 +54,9 @@ pub(crate) fn line_start(file: &mut (impl Read + Seek), offset: u64) -> io::Resu
             return Ok(start + newline as u64 + 1);
         }
         start += read as u64;
+        if start >= end {
+            return Ok(start);
+        }
     }
 }
 
@@ -62,9 +69,9 @@ pub(crate) fn open_range(
 ) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
     let failed = |error| Error::io(path, "read", error);
     let mut file = File::open(path).map_err(failed)?;
-    let start = line_start(&mut file, range.0).map_err(failed)?;
+    let start = line_start(&mut file, range).map_err(failed)?;
     file.seek(SeekFrom::Start(start)).map_err(failed)?;
-    Ok(LineBlocks::new(file, source, start, Some(range.1), max_line).map(|block| Ok(unit(block))))
+    Ok(LineBlocks::new(file, source, start, Some(range.1), max_line).map(units(path)))
 }
 
 /// The units of a compressed file.
@@ -75,13 +82,18 @@ pub(crate) fn open_compressed(
     max_line: u64,
 ) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
     let reader = decompressed(path, compression)?;
-    Ok(LineBlocks::new(reader, source, 0, None, max_line).map(|block| Ok(unit(block))))
+    Ok(LineBlocks::new(reader, source, 0, None, max_line).map(units(path)))
 }
 
-fn unit(block: LineBlock) -> Unit {
-    // The lines, and the texts that are decoded from them.
-    let weight = 2 * block.bytes.len() as u64;
-    Unit { body: Body::Lines(block), weight }
+fn units(path: &Path) -> impl FnMut(io::Result<LineBlock>) -> Result<Unit> + use<> {
+    let path = path.to_path_buf();
+    move |block| {
+        let block = block.map_err(|source| Error::io(&path, "read", source))?;
+        // The lines, and the texts that are decoded from them; a document takes a line.
+        let lines = memchr_iter(b'\n', &block.bytes).count() as u64;
+        let weight = 2 * block.bytes.len() as u64 + DOCUMENT_WEIGHT * lines;
+        Ok(Unit { body: Body::Lines(block), weight })
+    }
 }
 
 /// Decodes a block's lines. Rows are line numbers within the block.

@@ -1,6 +1,6 @@
 //! Raw lines of a byte stream, in blocks of about 8 MiB cut at line ends.
 
-use std::io::{ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read, Result};
 
 use memchr::{memchr, memrchr};
 
@@ -30,6 +30,9 @@ pub(crate) struct Damage {
 }
 
 /// Reads a byte stream as blocks of lines.
+///
+/// A block ends at the last line end within [`UNIT_BYTES`], or at the first one after: how many bytes each read
+/// happened to give plays no part.
 pub(crate) struct LineBlocks<R> {
     reader: R,
     source: u32,
@@ -40,6 +43,8 @@ pub(crate) struct LineBlocks<R> {
     /// Bytes read and not yet given out; they start at `offset`.
     buffer: Vec<u8>,
     offset: u64,
+    /// No line ends between [`UNIT_BYTES`] and here; long lines are looked at once.
+    scanned: usize,
     finished: bool,
 }
 
@@ -47,7 +52,7 @@ impl<R: Read> LineBlocks<R> {
     /// Lines of a reader that stands at `offset`, which is a line's start.
     pub(crate) fn new(reader: R, source: u32, offset: u64, end: Option<u64>, max_line: u64) -> Self {
         let finished = end.is_some_and(|end| offset >= end);
-        Self { reader, source, end, max_line, buffer: Vec::new(), offset, finished }
+        Self { reader, source, end, max_line, buffer: Vec::new(), offset, scanned: 0, finished }
     }
 
     fn block(&mut self, length: usize, damage: Option<Damage>) -> LineBlock {
@@ -55,11 +60,12 @@ impl<R: Read> LineBlocks<R> {
         let bytes = std::mem::replace(&mut self.buffer, rest);
         let block = LineBlock { source: self.source, bytes, offset: self.offset, damage };
         self.offset += length as u64;
+        self.scanned = 0;
         block
     }
 
     /// Reads up to `READ` more bytes; 0 at the end.
-    fn read(&mut self) -> std::io::Result<usize> {
+    fn read(&mut self) -> Result<usize> {
         let filled = self.buffer.len();
         self.buffer.resize(filled + READ, 0);
         let result = loop {
@@ -76,72 +82,104 @@ impl<R: Read> LineBlocks<R> {
     fn segment_end(&self) -> Option<usize> {
         // The byte before `end` is the last that can end a line of ours that starts before `end`.
         let last = usize::try_from(self.end?.checked_sub(self.offset + 1)?).ok()?;
-        let tail = self.buffer.get(last..)?;
-        memchr(b'\n', tail).map(|newline| last + newline + 1)
+        let from = last.max(self.scanned);
+        memchr(b'\n', self.buffer.get(from..)?).map(|newline| from + newline + 1)
+    }
+
+    /// Where a full block ends in the buffer, once the buffer holds it.
+    fn block_end(&mut self) -> Option<usize> {
+        let within = self.buffer.get(..UNIT_BYTES as usize)?;
+        if self.scanned == 0
+            && let Some(newline) = memrchr(b'\n', within)
+        {
+            return Some(newline + 1);
+        }
+        let from = self.scanned.max(within.len());
+        let found = memchr(b'\n', &self.buffer[from..]).map(|newline| from + newline + 1);
+        self.scanned = self.buffer.len();
+        found
     }
 
     /// Drops a line that is too long and says where it stood; the rest of the file goes on.
-    fn skip_line(&mut self) -> LineBlock {
+    fn skip_line(&mut self) -> Result<LineBlock> {
         let start = self.offset;
         let mut skipped = 0;
-        let found = loop {
+        let outcome = loop {
             if let Some(newline) = memchr(b'\n', &self.buffer) {
                 self.buffer.drain(..=newline);
                 skipped += newline as u64 + 1;
-                break true;
+                break Ok(());
             }
             skipped += self.buffer.len() as u64;
             self.buffer.clear();
             match self.read() {
-                Ok(0) | Err(_) => break false,
+                Ok(0) => break Err("the file ends within it".to_owned()),
                 Ok(_) => {}
+                Err(error) => break Err(damage_or_failure(error)?),
             }
         };
         self.offset += skipped;
-        self.finished = !found || self.end.is_some_and(|end| self.offset >= end);
-        let error =
+        self.scanned = 0;
+        self.finished = outcome.is_err() || self.end.is_some_and(|end| self.offset >= end);
+        let mut error =
             format!("a line of {skipped} bytes; the memory budget allows {} bytes a document", self.max_line);
-        let damage = Some(Damage { offset: start, error });
-        LineBlock { source: self.source, bytes: Vec::new(), offset: start, damage }
-    }
-}
-
-impl<R: Read> Iterator for LineBlocks<R> {
-    type Item = LineBlock;
-
-    fn next(&mut self) -> Option<LineBlock> {
-        if self.finished {
-            return None;
+        if let Err(why) = outcome {
+            error = format!("{error}; {why}");
         }
-        loop {
-            if let Some(end) = self.segment_end() {
+        let damage = Some(Damage { offset: start, error });
+        Ok(LineBlock { source: self.source, bytes: Vec::new(), offset: start, damage })
+    }
+
+    fn gather(&mut self) -> Result<Option<LineBlock>> {
+        while !self.finished {
+            // Whichever comes first: a segment may end within a block's bytes or after them.
+            let segment_end = self.segment_end();
+            if let Some(end) = segment_end
+                && end as u64 <= UNIT_BYTES
+            {
                 self.finished = true;
-                return Some(self.block(end, None));
+                return Ok(Some(self.block(end, None)));
             }
-            if self.buffer.len() as u64 >= UNIT_BYTES {
-                if let Some(newline) = memrchr(b'\n', &self.buffer) {
-                    return Some(self.block(newline + 1, None));
-                }
-                if self.buffer.len() as u64 > self.max_line {
-                    return Some(self.skip_line());
-                }
+            if let Some(end) = self.block_end() {
+                self.finished = segment_end == Some(end);
+                return Ok(Some(self.block(end, None)));
+            }
+            if self.buffer.len() as u64 > self.max_line.max(UNIT_BYTES) {
+                return self.skip_line().map(Some);
             }
             match self.read() {
                 Ok(0) => {
                     self.finished = true;
                     let length = self.buffer.len();
-                    return (length > 0).then(|| self.block(length, None));
+                    return Ok((length > 0).then(|| self.block(length, None)));
                 }
                 Ok(_) => {}
                 Err(error) => {
+                    let error = damage_or_failure(error)?;
                     self.finished = true;
                     let whole = memrchr(b'\n', &self.buffer).map_or(0, |newline| newline + 1);
                     let offset = self.offset + self.buffer.len() as u64;
-                    let error = format!("the file cannot be read on from here: {error}");
-                    return Some(self.block(whole, Some(Damage { offset, error })));
+                    return Ok(Some(self.block(whole, Some(Damage { offset, error }))));
                 }
             }
         }
+        Ok(None)
+    }
+}
+
+impl<R: Read> Iterator for LineBlocks<R> {
+    type Item = Result<LineBlock>;
+
+    fn next(&mut self) -> Option<Result<LineBlock>> {
+        self.gather().transpose()
+    }
+}
+
+/// Why a decoder could read no further; what the operating system refuses is a failure of the run.
+pub(crate) fn damage_or_failure(error: Error) -> Result<String> {
+    match error.raw_os_error() {
+        Some(_) => Err(error),
+        None => Ok(format!("the file cannot be read on from here: {error}")),
     }
 }
 
@@ -163,9 +201,9 @@ mod tests {
             borders.push(bytes.len() as u64);
             let mut joined = Vec::new();
             for pair in borders.windows(2) {
-                let start = super::super::jsonl::line_start(&mut std::io::Cursor::new(bytes), pair[0]).unwrap();
+                let start = super::super::jsonl::line_start(&mut std::io::Cursor::new(bytes), (pair[0], pair[1])).unwrap();
                 let reader = &bytes[start as usize..];
-                for block in LineBlocks::new(reader, 0, start, Some(pair[1]), 1 << 20) {
+                for block in LineBlocks::new(reader, 0, start, Some(pair[1]), 1 << 20).map(Result::unwrap) {
                     prop_assert_eq!(block.offset, joined.len() as u64);
                     joined.extend(block.bytes);
                 }
@@ -174,12 +212,40 @@ mod tests {
         }
     }
 
+    /// Gives as many bytes at a time as a list says, and then one at a time.
+    struct Dribble<'a>(&'a [u8], Vec<usize>);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            let wanted = self.1.pop().unwrap_or(1 << 20).min(buffer.len());
+            self.0.read(&mut buffer[..wanted])
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn cuts_do_not_depend_on_reads(
+            lines in prop::collection::vec(prop_oneof![1..100_usize, 1_000_000..9_000_000_usize], 1..8),
+            reads in prop::collection::vec(1..2_000_000_usize, 0..20),
+            end in prop::option::of(1_u64..20_000_000),
+        ) {
+            let bytes: Vec<u8> =
+                lines.iter().flat_map(|length| std::iter::repeat_n(b'x', *length).chain([b'\n'])).collect();
+            let lengths = |reader: Dribble<'_>| {
+                let blocks = LineBlocks::new(reader, 0, 0, end, 100 << 20);
+                blocks.map(|block| block.unwrap().bytes.len()).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(lengths(Dribble(&bytes, reads)), lengths(Dribble(&bytes, Vec::new())));
+        }
+    }
+
     #[test]
     fn a_line_beyond_the_budget_is_counted_and_the_next_is_read() {
         let mut bytes = b"{\"a\"}\n".to_vec();
         bytes.extend(std::iter::repeat_n(b'x', 20 << 20));
         bytes.extend(b"\nlast");
-        let blocks: Vec<_> = LineBlocks::new(&bytes[..], 0, 0, None, 10 << 20).collect();
+        let blocks: Vec<_> = LineBlocks::new(&bytes[..], 0, 0, None, 10 << 20).map(Result::unwrap).collect();
         assert_eq!(blocks[0].bytes, b"{\"a\"}\n");
         let damage = blocks[1].damage.as_ref().unwrap();
         assert_eq!(damage.offset, 6);

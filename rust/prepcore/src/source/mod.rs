@@ -4,6 +4,7 @@
 //! file, or a run of small text files. A *unit* is about 8 MiB of text within a segment, cut at documents. Both
 //! depend on the input's bytes alone, so everything that is numbered by them is the same at any thread count.
 
+mod columns;
 mod discover;
 mod fingerprint;
 mod in_order;
@@ -31,6 +32,8 @@ pub use stream::StreamInput;
 
 /// Bytes of text in a unit.
 pub const UNIT_BYTES: u64 = 8 << 20;
+/// Bytes that are held of a document beside its text: address, verdict, key, fate.
+const DOCUMENT_WEIGHT: u64 = 128;
 /// Rows in a unit at the most, for texts that are empty or nearly so.
 pub const UNIT_ROWS: usize = 1 << 20;
 /// Bytes of plain JSONL in a segment.
@@ -179,7 +182,7 @@ impl Documents {
         self.unreadable.truncate(unreadable);
         self.addresses.truncate(documents);
         self.batch = self.batch.slice(0, documents);
-        let text = self.text.clone();
-        self.bytes = (0..documents).map(|row| text.bytes(row)).sum();
+        self.text = self.text.slice(0, documents);
+        self.bytes = (0..documents).map(|row| self.text.bytes(row)).sum();
     }
 }

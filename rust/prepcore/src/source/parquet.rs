@@ -11,8 +11,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::RowGroupMetaData;
 
+use super::Options;
 use super::discover::SourceFile;
 use crate::config::Columns;
 use crate::{Error, Result};
@@ -24,30 +25,40 @@ const CACHED_FOOTERS: usize = 64;
 
 /// What a file's footer says.
 pub(crate) struct Footer {
+    /// All of the file's columns.
     pub(crate) schema: SchemaRef,
     /// Rows and uncompressed bytes of each row group, the kept columns alone.
     pub(crate) row_groups: Vec<(u64, u64)>,
 }
 
 /// Reads a file's footer.
-pub(crate) fn footer(path: &Path, columns: &Columns) -> Result<Footer> {
+pub(crate) fn footer(path: &Path, columns: &Columns, text: &str) -> Result<Footer> {
     let metadata = load(path, ArrowReaderOptions::new())?;
     let kept: Vec<usize> = kept_columns(metadata.schema(), columns);
     let mask = ProjectionMask::roots(metadata.parquet_schema(), kept.iter().copied());
-    let row_groups = row_groups(metadata.metadata(), &mask);
-    let schema = metadata.schema().project(&kept).map_err(|error| corrupt(path, &error))?;
-    Ok(Footer { schema: Arc::new(schema), row_groups })
+    let groups = metadata.metadata().row_groups().iter();
+    let row_groups = groups.map(|group| {
+        let (of_text, of_others) = sizes(group, &mask, text);
+        (rows(group), of_text + of_others)
+    });
+    let row_groups = row_groups.collect();
+    Ok(Footer { schema: Arc::clone(metadata.schema()), row_groups })
 }
 
-fn row_groups(metadata: &ParquetMetaData, mask: &ProjectionMask) -> Vec<(u64, u64)> {
-    let groups = metadata.row_groups().iter();
-    groups
-        .map(|group| {
-            let kept = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-            let bytes: i64 = kept.map(|(_, column)| column.uncompressed_size()).sum();
-            (group.num_rows().max(0) as u64, bytes.max(0) as u64)
-        })
-        .collect()
+/// Uncompressed bytes of a row group's kept columns, those of the text apart from the others.
+fn sizes(group: &RowGroupMetaData, mask: &ProjectionMask, text: &str) -> (u64, u64) {
+    let (mut of_text, mut of_others) = (0, 0);
+    let leaves = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    for (_, column) in leaves {
+        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+        let is_text = matches!(column.column_path().parts(), [name] if name == text);
+        *(if is_text { &mut of_text } else { &mut of_others }) += bytes;
+    }
+    (of_text, of_others)
+}
+
+fn rows(group: &RowGroupMetaData) -> u64 {
+    u64::try_from(group.num_rows()).unwrap_or(0)
 }
 
 fn kept_columns(schema: &Schema, columns: &Columns) -> Vec<usize> {
@@ -83,20 +94,26 @@ pub(crate) struct RowGroups {
 }
 
 impl RowGroups {
-    /// The batches of a row group, with the columns of `wanted` (decoded) in its order.
+    /// The batches of a row group, with the columns of `wanted` (decoded) in its order; and about how many bytes
+    /// a row holds in columns other than the text.
     pub(crate) fn open(
         &self,
         file: &SourceFile,
         number: u32,
         group: usize,
-        columns: &Columns,
+        options: &Options,
         wanted: &SchemaRef,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+    ) -> Result<(impl Iterator<Item = Result<RecordBatch>> + Send + use<>, u64)> {
         let metadata = self.footer(file, number)?;
         let reader = File::open(&file.path).map_err(|source| Error::io(&file.path, "open", source))?;
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), kept_columns(metadata.schema(), columns));
-        let (rows, bytes) = row_groups(metadata.metadata(), &mask)[group];
-        let batch_rows = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).clamp(16, 8192);
+        let mask = ProjectionMask::roots(
+            metadata.parquet_schema(),
+            kept_columns(metadata.schema(), &options.columns),
+        );
+        let described = metadata.metadata().row_group(group);
+        let (of_text, of_others) = sizes(described, &mask, &options.text_column);
+        let rows = rows(described).max(1);
+        let batch_rows = (BATCH_BYTES / ((of_text + of_others) / rows).max(1)).clamp(16, 8192);
         let path = file.path.clone();
         let failed =
             move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
@@ -107,10 +124,11 @@ impl RowGroups {
             .build()
             .map_err(|error| failed(&error))?;
         let wanted = Arc::clone(wanted);
-        Ok(batches.map(move |batch| {
+        let batches = batches.map(move |batch| {
             let batch = batch.map_err(|error| failed(&error))?;
             in_order(&batch, &wanted).map_err(|error| failed(&error))
-        }))
+        });
+        Ok((batches, of_others / rows))
     }
 
     fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {

@@ -5,21 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
 use super::discover::{Compression, Kind, SourceFile, discover};
 use super::parquet::{self, RowGroups};
 use super::regroup::Regroup;
 use super::stream::StreamInput;
-use super::{Address, Body, Documents, PART_BYTES, RawLines, SEGMENT_BYTES, UNIT_BYTES, Unit, Unreadable};
-use super::{jsonl, text_files};
+use super::{
+    Address, Body, Documents, PART_BYTES, RawLines, SEGMENT_BYTES, UNIT_BYTES, UNIT_ROWS, Unit, Unreadable,
+};
+use super::{columns, jsonl, text_files};
 use crate::config::{ByteSize, Columns};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
-/// The column that holds a JSONL object's other members.
-const EXTRA: &str = "extra";
 /// What text compresses to, about: a compressed file counts so many times its size when parts are planned.
 const COMPRESSION_RATIO: u64 = 4;
 /// The share of `--memory` that one document may take, as a divisor.
@@ -117,17 +117,21 @@ impl Plan {
         let bytes = files.iter().map(|file| file.size).sum();
         let kind = files.first().map_or(Kind::Text, |file| file.kind);
         let mut sized = Vec::new();
-        let schema = match kind {
+        let (available, schema) = match kind {
             Kind::Parquet => parquet_segments(&files, &options, &mut sized)?,
             Kind::Jsonl => {
                 lines_segments(&files, &mut sized);
-                line_schema(&options)?
+                let schema = columns::of_lines(&options)?;
+                (Arc::clone(&schema), schema)
             }
             Kind::Text | Kind::Stream => {
                 text_segments(&files, &mut sized);
-                text_schema(&options)?
+                let available = columns::of_texts();
+                let kept = columns::kept(&available, &options.columns);
+                (available, kept)
             }
         };
+        columns::check(&available, &options)?;
         Self::new(options, kind, (files, bytes, notes), schema, sized, None)
     }
 
@@ -136,7 +140,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Config`] when the stream lacks the text column or it holds no strings.
     pub fn stream(input: StreamInput, options: Options) -> Result<Self> {
-        let schema = input.schema(&options.columns);
+        columns::check(input.schema(), &options)?;
+        let schema = columns::kept(input.schema(), &options.columns);
         let nothing = (Vec::new(), 0, Vec::new());
         Self::new(options, Kind::Stream, nothing, schema, vec![(Segment::Stream, 0)], Some(input))
     }
@@ -149,7 +154,7 @@ impl Plan {
         sized: Vec<(Segment, u64)>,
         stream: Option<StreamInput>,
     ) -> Result<Self> {
-        let text = text_index(&schema, &options.text_column)?;
+        let text = columns::text_index(&schema, &options.text_column)?;
         let decoded = match kind {
             Kind::Parquet => Arc::new(parquet::decoded_schema(&schema)),
             _ => Arc::clone(&schema),
@@ -192,10 +197,11 @@ impl Plan {
         let file = |source: u32| &self.files[source as usize];
         match &self.segments[segment] {
             Segment::RowGroup { source, group, first_row } => {
-                let columns = &self.options.columns;
-                let batches = self.row_groups.open(file(*source), *source, *group, columns, &self.decoded)?;
+                let opened =
+                    self.row_groups.open(file(*source), *source, *group, &self.options, &self.decoded);
+                let (batches, beside) = opened?;
                 let first = Address { source: *source, row: *first_row };
-                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first)))
+                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first, beside)))
             }
             Segment::Lines { source, range } => {
                 Ok(Box::new(jsonl::open_range(&file(*source).path, *source, *range, max)?))
@@ -211,9 +217,9 @@ impl Plan {
             Segment::Stream => {
                 let stream =
                     self.stream.as_ref().ok_or_else(|| Error::Internal("a plan without stream".into()))?;
-                let batches = stream.open(&self.options.columns)?;
+                let batches = stream.open(Arc::clone(&self.schema))?;
                 let first = Address { source: 0, row: 0 };
-                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.schema), self.text, first)))
+                Ok(Box::new(Regroup::new(batches, Arc::clone(&self.schema), self.text, first, 0)))
             }
         }
     }
@@ -285,68 +291,22 @@ fn text_column(batch: &RecordBatch, index: usize) -> Result<TextColumn> {
         .ok_or_else(|| Error::Internal("the text column holds no strings".into()))
 }
 
-fn text_index(schema: &Schema, name: &str) -> Result<usize> {
-    let describe = |field: &Arc<Field>| format!("{} ({})", field.name(), field.data_type());
-    let columns = || schema.fields().iter().map(describe).collect::<Vec<_>>().join(", ");
-    match schema.index_of(name) {
-        Err(_) => {
-            Err(Error::config("--text-column", format!("no column {name:?}; there are: {}", columns())))
-        }
-        Ok(index) if TextColumn::is_text(schema.field(index).data_type()) => Ok(index),
-        Ok(index) => Err(Error::config(
-            "--text-column",
-            format!(
-                "the column {name:?} holds {}, expected strings; there are: {}",
-                schema.field(index).data_type(),
-                columns()
-            ),
-        )),
-    }
-}
-
-fn line_schema(options: &Options) -> Result<SchemaRef> {
-    // The text alone is what tokenising reads; `clean` copies whole lines, and refuses any choice of columns.
-    let text_alone = Columns::Named(vec![options.text_column.clone()]);
-    if options.columns != Columns::All && (options.extra || options.columns != text_alone) {
-        return Err(Error::config("--columns", "JSONL has members, not columns: all of them are kept"));
-    }
-    if options.extra && options.text_column == EXTRA {
-        return Err(Error::config(
-            "--text-column",
-            "the name `extra` is taken by the column of the other members",
-        ));
-    }
-    let mut fields = vec![Field::new(&options.text_column, DataType::LargeUtf8, false)];
-    if options.extra {
-        fields.push(Field::new(EXTRA, DataType::LargeUtf8, false));
-    }
-    Ok(Arc::new(Schema::new(fields)))
-}
-
-fn text_schema(options: &Options) -> Result<SchemaRef> {
-    if options.text_column != "text" {
-        return Err(Error::config(
-            "--text-column",
-            format!("got {:?}; files of text have the columns text and path", options.text_column),
-        ));
-    }
-    let names = ["text", "path"].into_iter().filter(|name| options.columns.holds(name));
-    Ok(Arc::new(Schema::new(
-        names.map(|name| Field::new(name, DataType::LargeUtf8, false)).collect::<Vec<_>>(),
-    )))
-}
-
+/// Adds the row groups; gives the first file's columns, and those that are kept of all files.
 fn parquet_segments(
     files: &[SourceFile],
     options: &Options,
     sized: &mut Vec<(Segment, u64)>,
-) -> Result<SchemaRef> {
-    let mut common: Option<SchemaRef> = None;
+) -> Result<(SchemaRef, SchemaRef)> {
+    let mut common: Option<(SchemaRef, SchemaRef)> = None;
     for (source, file) in (0..).zip(files) {
-        let footer = parquet::footer(&file.path, &options.columns)?;
-        match &common {
-            None => common = Some(footer.schema),
-            Some(schema) => same_columns(&files[0], schema, file, &footer.schema)?,
+        let footer = parquet::footer(&file.path, &options.columns, &options.text_column)?;
+        let kept = columns::kept(&footer.schema, &options.columns);
+        match &mut common {
+            None => common = Some((footer.schema, kept)),
+            Some((_, schema)) => {
+                columns::check_same((&files[0].path, schema), (&file.path, &kept))?;
+                *schema = columns::with_nulls(schema, &kept);
+            }
         }
         let mut first_row = 0;
         for (group, (rows, bytes)) in footer.row_groups.into_iter().enumerate() {
@@ -355,26 +315,6 @@ fn parquet_segments(
         }
     }
     common.ok_or_else(|| Error::Internal("a plan without files".into()))
-}
-
-fn same_columns(first: &SourceFile, wanted: &Schema, file: &SourceFile, found: &Schema) -> Result<()> {
-    let describe = |schema: &Schema, name: &str| {
-        schema.field_with_name(name).map_or("absent".to_owned(), |field| field.data_type().to_string())
-    };
-    let mut names = wanted.fields().iter().chain(found.fields()).map(|field| field.name());
-    match names.find(|name| describe(wanted, name) != describe(found, name)) {
-        None => Ok(()),
-        Some(name) => Err(Error::input(
-            &file.path,
-            format!(
-                "the column {name:?} is {}, but in {} it is {}",
-                describe(found, name),
-                first.path.display(),
-                describe(wanted, name)
-            ),
-        )
-        .hint("--columns picks the columns that the files share")),
-    }
 }
 
 fn lines_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
@@ -394,11 +334,16 @@ fn lines_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
 fn text_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
     let (mut start, mut bytes) = (0, 0);
     for (source, file) in (0..).zip(files) {
-        if source > start && bytes + file.size > UNIT_BYTES {
+        let size = match file.compression {
+            Compression::None => file.size,
+            _ => COMPRESSION_RATIO * file.size,
+        };
+        let full = bytes + size > UNIT_BYTES || (source - start) as usize == UNIT_ROWS;
+        if source > start && full {
             sized.push((Segment::Texts { sources: start..source }, bytes));
             (start, bytes) = (source, 0);
         }
-        bytes += file.size;
+        bytes += size;
     }
     if (start as usize) < files.len() {
         sized.push((Segment::Texts { sources: start..files.len() as u32 }, bytes));

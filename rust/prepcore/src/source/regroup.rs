@@ -4,9 +4,12 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 
-use super::{Address, Body, UNIT_BYTES, UNIT_ROWS, Unit};
+use super::{Address, Body, DOCUMENT_WEIGHT, UNIT_BYTES, UNIT_ROWS, Unit};
 use crate::text::TextColumn;
 use crate::{Error, Result};
+
+/// What the columns beside the text may hold in a unit, in units.
+const BESIDE_UNITS: u64 = 4;
 
 /// Regroups batches. The cuts depend on the texts alone, not on where the batches were cut.
 pub(crate) struct Regroup<I> {
@@ -14,20 +17,30 @@ pub(crate) struct Regroup<I> {
     schema: SchemaRef,
     text: usize,
     next: Address,
+    /// Bytes of a row in columns other than the text, as far as metadata tell.
+    beside: u64,
     /// What is left of the batch being cut.
     rest: Option<RecordBatch>,
 }
 
 impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
-    /// Units of batches whose column number `text` holds the text; the first row stands at `first`.
-    pub(crate) fn new(batches: I, schema: SchemaRef, text: usize, first: Address) -> Self {
-        Self { batches, schema, text, next: first, rest: None }
+    /// Units of batches whose column number `text` holds the text; the first row stands at `first`. Each row
+    /// holds about `beside` bytes in other columns, which bound a unit as the text does.
+    pub(crate) fn new(batches: I, schema: SchemaRef, text: usize, first: Address, beside: u64) -> Self {
+        Self { batches, schema, text, next: first, beside, rest: None }
+    }
+
+    /// The most rows of a unit.
+    fn most_rows(&self) -> usize {
+        let rows = (BESIDE_UNITS * UNIT_BYTES).checked_div(self.beside).unwrap_or(u64::MAX);
+        usize::try_from(rows).unwrap_or(UNIT_ROWS).clamp(1, UNIT_ROWS)
     }
 
     fn gather(&mut self) -> Result<Option<Unit>> {
         let mut pieces: Vec<RecordBatch> = Vec::new();
         let (mut bytes, mut rows) = (0, 0);
-        while bytes < UNIT_BYTES && rows < UNIT_ROWS {
+        let most_rows = self.most_rows();
+        while bytes < UNIT_BYTES && rows < most_rows {
             let batch = match self.rest.take() {
                 Some(batch) => batch,
                 None => match self.batches.next().transpose()? {
@@ -35,7 +48,7 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
                     None => break,
                 },
             };
-            let taken = self.fitting(&batch, &mut bytes, UNIT_ROWS - rows)?;
+            let taken = self.fitting(&batch, &mut bytes, most_rows - rows)?;
             rows += taken;
             if taken < batch.num_rows() {
                 self.rest = Some(batch.slice(taken, batch.num_rows() - taken));
@@ -52,8 +65,7 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
         };
         let first = self.next;
         self.next.row += rows as u64;
-        // Columns other than the text are taken to weigh as much as it does, at the least 16 bytes a row.
-        let weight = 2 * bytes + 16 * rows as u64;
+        let weight = bytes + (DOCUMENT_WEIGHT + self.beside) * rows as u64;
         Ok(Some(Unit { body: Body::Batch { batch, first }, weight }))
     }
 
@@ -98,7 +110,7 @@ mod tests {
         let batches: Vec<_> =
             borders.windows(2).map(|pair| Ok(whole.slice(pair[0], pair[1] - pair[0]))).collect();
         let first = Address { source: 0, row: 0 };
-        Regroup::new(batches.into_iter(), whole.schema(), 0, first)
+        Regroup::new(batches.into_iter(), whole.schema(), 0, first, 0)
             .map(|unit| match unit.unwrap().body {
                 Body::Batch { batch, .. } => batch.num_rows(),
                 _ => unreachable!(),

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::SchemaRef;
 
-use crate::config::Columns;
 use crate::{Error, Result};
 
 /// A stream of batches that is read once.
@@ -21,22 +20,18 @@ impl StreamInput {
         Self { schema: reader.schema(), reader: Mutex::new(Some(reader)) }
     }
 
-    /// The columns to keep, as the stream declares them.
-    pub(crate) fn schema(&self, columns: &Columns) -> SchemaRef {
-        let fields = self.schema.fields().iter().enumerate();
-        let kept: Vec<usize> =
-            fields.filter(|(_, field)| columns.holds(field.name())).map(|(index, _)| index).collect();
-        self.schema.project(&kept).map_or_else(|_| Arc::clone(&self.schema), Arc::new)
+    /// The stream's columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
-    /// The stream's batches, the kept columns alone.
+    /// The stream's batches, the columns of `schema` alone.
     pub(crate) fn open(
         &self,
-        columns: &Columns,
+        schema: SchemaRef,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reader = reader.ok_or_else(|| Error::Internal("an input stream was opened twice".into()))?;
-        let schema = self.schema(columns);
         let mut rows = 0;
         Ok(reader.map(move |batch| {
             let failed = |error: &dyn std::fmt::Display| Error::Stream { rows, message: error.to_string() };

@@ -8,7 +8,8 @@ use arrow_schema::SchemaRef;
 use std::io::Read;
 
 use super::discover::SourceFile;
-use super::{Address, Body, Unit, Unreadable, jsonl};
+use super::lines::damage_or_failure;
+use super::{Address, Body, DOCUMENT_WEIGHT, Unit, Unreadable, jsonl};
 use crate::{Error, Result};
 
 /// Reads a run of small files as one unit.
@@ -32,7 +33,10 @@ pub(crate) fn open(files: &[SourceFile], first: u32, schema: &SchemaRef, max_doc
     let columns = columns.into_iter().take(schema.fields().len()).collect();
     let batch = RecordBatch::try_new(Arc::clone(schema), columns)
         .map_err(|error| Error::Internal(format!("text files do not fit their columns: {error}")))?;
-    Ok(Unit { body: Body::Texts { batch, addresses, unreadable }, weight: 2 * bytes })
+    Ok(Unit {
+        body: Body::Texts { batch, addresses, unreadable },
+        weight: 2 * bytes + DOCUMENT_WEIGHT * files.len() as u64,
+    })
 }
 
 /// A file's text, or where and why it has none.
@@ -40,8 +44,8 @@ fn read(file: &SourceFile, max_document: u64) -> Result<std::result::Result<Stri
     let mut bytes = Vec::new();
     let reader = jsonl::decompressed(&file.path, file.compression)?;
     if let Err(error) = reader.take(max_document + 1).read_to_end(&mut bytes) {
-        let offset = bytes.len() as u64;
-        return Ok(Err((offset, format!("the file cannot be read on from here: {error}"))));
+        let failed = |source| Error::io(&file.path, "read", source);
+        return Ok(Err((bytes.len() as u64, damage_or_failure(error).map_err(failed)?)));
     }
     if bytes.len() as u64 > max_document {
         return Ok(Err((0, super::too_large(file.size.max(bytes.len() as u64), max_document))));
