@@ -84,6 +84,8 @@ def write_folder(
     if state is not None:
         torch.save(state, partial / STATE_FILE)
     for file in partial.iterdir():
+        # safetensors lets nobody but the owner read its file; whoever serves the model is often another.
+        file.chmod((partial / "config.json").stat().st_mode)
         flush(file)
     flush(partial)
     if folder.exists():
