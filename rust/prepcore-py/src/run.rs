@@ -92,7 +92,7 @@ fn plan_of(verb: &str, configuration: &str, inputs: &[PathBuf]) -> Result<Option
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
             // What is wrong with the tokenizer is found before the work starts, here as in a run.
-            pipeline::pack::Tokenization::open(&configuration)?;
+            pipeline::Tokenization::open(&configuration)?;
             Plan::files(inputs, pipeline::pack::options(&configuration)).map(Some)
         }
         "tokenizer" => {

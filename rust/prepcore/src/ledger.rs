@@ -54,6 +54,13 @@ pub(crate) fn key_record(key: Option<Key>, address: Address, kept: bool) -> [u8;
     record
 }
 
+/// The address in a record of a kept document; `None` where later rules dropped it.
+pub(crate) fn kept_address(record: &[u8]) -> Option<Address> {
+    let source = u32::from_le_bytes(record.get(16..20)?.try_into().ok()?);
+    let row = u64::from_le_bytes(record.get(24..32)?.try_into().ok()?);
+    (record.get(20)? & FLAG_KEPT != 0).then_some(Address { source, row })
+}
+
 /// The columns of `dropped/part-*.parquet`; `documents` adds the documents themselves as a struct.
 pub(crate) fn dropped_schema(documents: Option<&SchemaRef>) -> SchemaRef {
     let mut fields = vec![

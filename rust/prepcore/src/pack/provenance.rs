@@ -5,13 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::ledger::{KEY_RECORD, KEYS_HEADER};
+use crate::ledger::{self, KEY_RECORD, KEYS_HEADER};
 use crate::manifest::Cleaned;
 use crate::source::{Address, SourceFile};
 use crate::{Error, Result};
-
-/// Bit of a key record's flags that says that the document was kept.
-const FLAG_KEPT: u8 = 1;
 
 /// Traces documents, which must come file by file: the keys of one part are held at a time.
 pub(crate) struct Provenance {
@@ -95,18 +92,12 @@ fn read_kept(path: &Path, rows: u64) -> Result<Vec<Address>> {
     let records = bytes
         .strip_prefix(&KEYS_HEADER)
         .ok_or_else(|| Error::corrupt(path, "first bytes", "not a key file of version 1"))?;
-    let kept: Vec<Address> = records.chunks_exact(KEY_RECORD).filter_map(kept_address).collect();
+    let kept: Vec<Address> = records.chunks_exact(KEY_RECORD).filter_map(ledger::kept_address).collect();
     if !records.len().is_multiple_of(KEY_RECORD) || kept.len() as u64 != rows {
         let seen = format!("{} kept documents in {} bytes, expected {rows}", kept.len(), bytes.len());
         return Err(Error::corrupt(path, "records", seen));
     }
     Ok(kept)
-}
-
-fn kept_address(record: &[u8]) -> Option<Address> {
-    let source = u32::from_le_bytes(record.get(16..20)?.try_into().ok()?);
-    let row = u64::from_le_bytes(record.get(24..32)?.try_into().ok()?);
-    (record.get(20)? & FLAG_KEPT != 0).then_some(Address { source, row })
 }
 
 #[cfg(test)]

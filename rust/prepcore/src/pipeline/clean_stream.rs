@@ -16,7 +16,7 @@ use super::pool::{self, Event, Reservation, Road, Step, Width};
 use super::{Progress, clean};
 use crate::config::{Clean, resolve_threads};
 use crate::manifest::Counts;
-use crate::source::{Plan, StreamInput, Unit, Units};
+use crate::source::{Plan, StreamInput, Unit};
 use crate::{Error, Result};
 
 /// Batches between the engine and whoever pulls them.
@@ -147,23 +147,15 @@ struct StreamRoad {
 }
 
 impl Road for StreamRoad {
-    type Unit = Unit;
+    type Source = Plan;
     type Mapped = Judged;
     type Job = (Decided, Reservation);
     type Done = (RecordBatch, Counts, Reservation);
     type Order = Decide;
     type Writer = Counts;
 
-    fn segments(&self) -> usize {
-        self.plan.segments.len()
-    }
-
-    fn open(&self, segment: usize) -> Result<Units<'_>> {
-        self.plan.open(segment)
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
+    fn source(&self) -> &Plan {
+        &self.plan
     }
 
     fn map(&self, unit: Unit) -> Result<Judged> {

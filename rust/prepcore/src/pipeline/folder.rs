@@ -12,7 +12,7 @@ use crate::config::Clean;
 use crate::ledger::{self, Fate, KEYS_HEADER};
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
 use crate::sink::{AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, ParquetSink, Piece, Written};
-use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, UNIT_ROWS, Unit, Units, UnreadableLine};
+use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, UNIT_ROWS, Unit, UnreadableLine};
 use crate::{Error, Result};
 
 /// The road and what all its tasks share.
@@ -133,23 +133,15 @@ impl Grouping {
 }
 
 impl Road for CleanFolder<'_> {
-    type Unit = Unit;
+    type Source = Plan;
     type Mapped = Judged;
     type Job = Job;
     type Done = Done;
     type Order = (Decide, Grouping);
     type Writer = FolderWriter;
 
-    fn segments(&self) -> usize {
-        self.plan.segments.len()
-    }
-
-    fn open(&self, segment: usize) -> Result<Units<'_>> {
-        self.plan.open(segment)
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
+    fn source(&self) -> &Plan {
+        self.plan
     }
 
     fn map(&self, unit: Unit) -> Result<Judged> {

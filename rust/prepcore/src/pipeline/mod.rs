@@ -10,9 +10,11 @@ mod preview;
 mod run_facts;
 mod sample;
 mod token_folder;
+mod tokenization;
 pub mod tokenizer;
 mod watch;
 
 pub use preview::{Preview, preview};
 use run_facts::run_facts;
+pub use tokenization::Tokenization;
 pub use watch::{Progress, Watcher};

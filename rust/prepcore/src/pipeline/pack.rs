@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::pool::{self, Width};
 use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
+use super::tokenization::Tokenization;
 use super::{Progress, Watcher, preview, run_facts};
 use crate::Result;
 use crate::config::{Columns, Pack, resolve_threads};
@@ -14,7 +15,6 @@ use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
 use crate::sink::{self, TokenWidth};
 use crate::source::{Options, Plan};
-use crate::tokenize::{self, Encode, SpecialTokens, TokenizerFolder};
 
 /// Where the tokenizer is copied to, within the token folder.
 const TOKENIZER: &str = "tokenizer";
@@ -27,28 +27,6 @@ pub fn options(configuration: &Pack) -> Options {
         columns: Columns::Named(vec![configuration.text_column.clone()]),
         extra: false,
         memory: configuration.memory,
-    }
-}
-
-/// A tokenizer made ready: what is found wrong here is found before any work starts.
-pub struct Tokenization {
-    pub(crate) folder: TokenizerFolder,
-    pub(crate) encoder: Box<dyn Encode>,
-    pub(crate) special: SpecialTokens,
-}
-
-impl Tokenization {
-    /// Opens the tokenizer of a configuration, chooses its encoder and resolves its special tokens.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] and [`crate::Error::Input`] for settings out of range, a tokenizer that cannot be
-    /// used, and special tokens that are not there.
-    pub fn open(configuration: &Pack) -> Result<Self> {
-        configuration.validate()?;
-        let folder = TokenizerFolder::open(&configuration.tokenizer)?;
-        let encoder = tokenize::encoder(&folder, configuration.special_tokens)?;
-        let special = SpecialTokens::resolve(&folder, &configuration.bos, &configuration.eos)?;
-        Ok(Self { folder, encoder, special })
     }
 }
 

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Progress, Watcher};
-use crate::source::UNIT_BYTES;
+use crate::source::{Plan, UNIT_BYTES, Unit, Units};
 use crate::{Error, Result};
 
 /// How often the calling thread looks at signals and reports progress.
@@ -31,10 +31,41 @@ const UNITS_PER_THREAD: u64 = 3;
 /// The share of the memory budget that units in flight may take, as a divisor.
 const FLIGHT_SHARE: u64 = 4;
 
+/// What is read: segments, and units within them.
+pub(crate) trait Segments: Sync {
+    /// A piece that is worked on alone.
+    type Unit: Send;
+
+    /// The number of segments.
+    fn segments(&self) -> usize;
+    /// Opens a segment: its units, one after the other.
+    fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
+    /// The bytes that a unit holds, and what is made of it.
+    fn weight(&self, unit: &Self::Unit) -> u64;
+}
+
+impl Segments for Plan {
+    type Unit = Unit;
+
+    fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn open(&self, segment: usize) -> Result<Units<'_>> {
+        Self::open(self, segment)
+    }
+
+    fn weight(&self, unit: &Unit) -> u64 {
+        unit.weight
+    }
+}
+
+type UnitOf<R> = <<R as Road>::Source as Segments>::Unit;
+
 /// The tasks of one verb.
 pub(crate) trait Road: Sync {
-    /// What reading gives.
-    type Unit: Send;
+    /// What it reads from.
+    type Source: Segments;
     /// What mapping gives.
     type Mapped: Send;
     /// What the ordered stage hands on.
@@ -46,14 +77,10 @@ pub(crate) trait Road: Sync {
     /// What the writing stage remembers.
     type Writer: Send;
 
-    /// The number of segments.
-    fn segments(&self) -> usize;
-    /// Opens a segment: its units, one after the other.
-    fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
-    /// The bytes that a unit holds, and what is made of it.
-    fn weight(&self, unit: &Self::Unit) -> u64;
+    /// What it reads from.
+    fn source(&self) -> &Self::Source;
     /// Works on one unit alone.
-    fn map(&self, unit: Self::Unit) -> Result<Self::Mapped>;
+    fn map(&self, unit: UnitOf<Self>) -> Result<Self::Mapped>;
     /// Takes the next event in input order.
     fn order(&self, order: &mut Self::Order, event: Event<Self::Mapped>) -> Result<Step<Self::Job>>;
     /// Works on one job alone.
@@ -148,7 +175,7 @@ struct Open<'a, Unit> {
 
 struct Board<'a, R: Road> {
     next_segment: usize,
-    open: BTreeMap<usize, Open<'a, R::Unit>>,
+    open: BTreeMap<usize, Open<'a, UnitOf<R>>>,
     mapped: BTreeMap<Place, (R::Mapped, Reservation)>,
     head: Place,
     order: Option<R::Order>,
@@ -168,7 +195,7 @@ enum Task<'a, R: Road> {
     Write(R::Writer, R::Done),
     Order(R::Order, Event<R::Mapped>),
     Finish(u64, R::Job),
-    Read(usize, Option<Reader<'a, R::Unit>>, Reservation),
+    Read(usize, Option<Reader<'a, UnitOf<R>>>, Reservation),
     Wait,
     Leave,
 }
@@ -305,7 +332,7 @@ impl<'a, R: Road> Pool<'a, R> {
             board.head.1 += 1;
             return Some(Event::Unit(mapped, reservation));
         }
-        if segment == self.road.segments() {
+        if segment == self.road.source().segments() {
             board.ended = true;
             return Some(Event::End);
         }
@@ -319,7 +346,7 @@ impl<'a, R: Road> Pool<'a, R> {
     }
 
     fn choose_read(&self, board: &mut Board<'a, R>) -> Task<'a, R> {
-        let segments = self.road.segments();
+        let segments = self.road.source().segments();
         let free = self.used.load(Ordering::Relaxed) + EXPECTED_UNIT <= self.width.flight;
         let idle = board.open.iter().find(|(_, open)| open.reader.is_some() && !open.exhausted);
         let open_more = board.next_segment < segments && board.open.len() <= self.width.threads;
@@ -366,8 +393,8 @@ impl<'a, R: Road> Pool<'a, R> {
                 }
                 if step.stop {
                     // Nothing more is read; what was read beyond the end is dropped.
-                    board.next_segment = self.road.segments();
-                    board.head = (self.road.segments(), 0);
+                    board.next_segment = self.road.source().segments();
+                    board.head = (self.road.source().segments(), 0);
                     board.open.clear();
                     board.mapped.clear();
                 }
@@ -383,10 +410,15 @@ impl<'a, R: Road> Pool<'a, R> {
         }
     }
 
-    fn read(&self, segment: usize, reader: Option<Reader<'a, R::Unit>>, mut held: Reservation) -> Result<()> {
+    fn read(
+        &self,
+        segment: usize,
+        reader: Option<Reader<'a, UnitOf<R>>>,
+        mut held: Reservation,
+    ) -> Result<()> {
         let mut reader = match reader {
             Some(reader) => reader,
-            None => self.road.open(segment)?,
+            None => self.road.source().open(segment)?,
         };
         let next = reader.next().transpose()?;
         let mut board = self.board();
@@ -396,7 +428,7 @@ impl<'a, R: Road> Pool<'a, R> {
             open.exhausted = true;
             return Ok(());
         };
-        held.correct(self.road.weight(&unit));
+        held.correct(self.road.source().weight(&unit));
         let place = (segment, open.units);
         open.units += 1;
         open.reader = Some(reader);
@@ -418,158 +450,4 @@ fn describe(panic: &(dyn Any + Send)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Segments of numbers: doubled in parallel, numbered in order, written in order.
-    struct Numbers {
-        segments: Vec<Vec<u64>>,
-        stop_after: usize,
-        panic_at: Option<u64>,
-    }
-
-    impl Road for Numbers {
-        type Unit = u64;
-        type Mapped = u64;
-        type Job = (u64, Reservation);
-        type Done = (u64, Reservation);
-        type Order = Vec<String>;
-        type Writer = Vec<u64>;
-
-        fn segments(&self) -> usize {
-            self.segments.len()
-        }
-        fn open(&self, segment: usize) -> Result<Reader<'_, u64>> {
-            Ok(Box::new(self.segments[segment].iter().copied().map(Ok)))
-        }
-        fn weight(&self, _: &u64) -> u64 {
-            EXPECTED_UNIT
-        }
-        fn map(&self, unit: u64) -> Result<u64> {
-            assert_ne!(Some(unit), self.panic_at, "asked to");
-            Ok(unit * 2)
-        }
-        fn order(&self, order: &mut Vec<String>, event: Event<u64>) -> Result<Step<Self::Job>> {
-            let mut step = Step::default();
-            order.push(match event {
-                Event::Unit(number, held) => {
-                    step.jobs.push((number, held));
-                    number.to_string()
-                }
-                Event::SegmentEnd(segment) => format!("/{segment}"),
-                Event::End => "end".into(),
-            });
-            step.stop = order.len() == self.stop_after;
-            Ok(step)
-        }
-        fn finish(&self, job: Self::Job) -> Result<Self::Done> {
-            Ok((job.0 + 1, job.1))
-        }
-        fn write(&self, writer: &mut Vec<u64>, done: Self::Done) -> Result<()> {
-            writer.push(done.0);
-            Ok(())
-        }
-    }
-
-    fn run_numbers(numbers: &Numbers, threads: usize, memory: u64) -> Result<(Vec<String>, Vec<u64>)> {
-        let width = Width { threads, flight: memory };
-        run(numbers, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| Ok(()))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn order_is_the_input_order(
-            segments in prop::collection::vec(prop::collection::vec(0_u64..1000, 0..6), 0..12),
-            threads in 1_usize..8,
-            units in 0_u64..6,
-        ) {
-            let numbers = Numbers { segments, stop_after: usize::MAX, panic_at: None };
-            let (events, written) = run_numbers(&numbers, threads, units * EXPECTED_UNIT).unwrap();
-            let flat: Vec<u64> = numbers.segments.iter().flatten().map(|number| number * 2 + 1).collect();
-            prop_assert_eq!(written, flat);
-            let mut wanted = Vec::new();
-            for (segment, units) in numbers.segments.iter().enumerate() {
-                wanted.extend(units.iter().map(|number| (number * 2).to_string()));
-                wanted.push(format!("/{segment}"));
-            }
-            wanted.push("end".into());
-            prop_assert_eq!(events, wanted);
-        }
-    }
-
-    /// The most bytes that were held at once while a slow writer was waited for.
-    struct SlowWriter {
-        most: AtomicU64,
-    }
-
-    impl Road for SlowWriter {
-        type Unit = ();
-        type Mapped = ();
-        type Job = Reservation;
-        type Done = Reservation;
-        type Order = ();
-        type Writer = ();
-
-        fn segments(&self) -> usize {
-            1
-        }
-        fn open(&self, _: usize) -> Result<Reader<'_, ()>> {
-            Ok(Box::new((0..40).map(|_| Ok(()))))
-        }
-        fn weight(&self, (): &()) -> u64 {
-            EXPECTED_UNIT
-        }
-        fn map(&self, (): ()) -> Result<()> {
-            Ok(())
-        }
-        fn order(&self, (): &mut (), event: Event<()>) -> Result<Step<Reservation>> {
-            let mut step = Step::default();
-            if let Event::Unit((), held) = event {
-                step.jobs.push(held);
-            }
-            Ok(step)
-        }
-        fn finish(&self, job: Reservation) -> Result<Reservation> {
-            Ok(job)
-        }
-        fn write(&self, (): &mut (), done: Reservation) -> Result<()> {
-            thread::sleep(Duration::from_millis(5));
-            self.most.fetch_max(done.used.load(Ordering::Relaxed), Ordering::Relaxed);
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_slow_writer_does_not_fill_the_memory() {
-        let road = SlowWriter { most: AtomicU64::new(0) };
-        let width = Width { threads: 4, flight: 3 * EXPECTED_UNIT };
-        run(&road, width, (), (), &Progress::default(), &mut |_| Ok(())).unwrap();
-        let most = road.most.load(Ordering::Relaxed);
-        assert!(most <= 4 * EXPECTED_UNIT, "{} units were held", most / EXPECTED_UNIT);
-    }
-
-    #[test]
-    fn a_run_can_end_early() {
-        let numbers = Numbers { segments: vec![(0..100).collect(); 4], stop_after: 7, panic_at: None };
-        for threads in [1, 4] {
-            let (events, written) = run_numbers(&numbers, threads, u64::MAX).unwrap();
-            assert_eq!((events.len(), written.len()), (8, 7));
-        }
-    }
-
-    #[test]
-    fn a_panic_and_a_watcher_stop_the_run() {
-        let numbers = Numbers { segments: vec![(0..100).collect(); 4], stop_after: 0, panic_at: Some(50) };
-        let error = run_numbers(&numbers, 3, u64::MAX).unwrap_err();
-        assert!(error.to_string().contains("asked to"), "{error}");
-        let endless = Numbers { segments: vec![vec![1; 10_000_000]], stop_after: 0, panic_at: None };
-        let width = Width::new(2, 1 << 30);
-        let stopped = run(&endless, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| {
-            Err(Error::Cancelled)
-        });
-        assert!(matches!(stopped, Err(Error::Cancelled)));
-    }
-}
+mod tests;

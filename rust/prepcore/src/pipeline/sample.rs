@@ -12,7 +12,7 @@ use super::pool::{self, Event, Reservation, Road, Step, Width};
 use super::{Progress, Watcher};
 use crate::dedup::key_of_text;
 use crate::manifest::RowsBySource;
-use crate::source::{Documents, Numbering, Plan, Unit, Units, Unreadable};
+use crate::source::{Documents, Numbering, Plan, Unit, Unreadable};
 use crate::{Error, Result};
 
 /// Buckets of hashes by which the sample is drawn: a larger input is cut to within a 65,536th of it.
@@ -88,23 +88,15 @@ impl Sampled {
 }
 
 impl Road for SampleRoad<'_> {
-    type Unit = Unit;
+    type Source = Plan;
     type Mapped = Documents;
     type Job = (Documents, Reservation);
     type Done = Sampled;
     type Order = Numbering;
     type Writer = Sampled;
 
-    fn segments(&self) -> usize {
-        self.plan.segments.len()
-    }
-
-    fn open(&self, segment: usize) -> Result<Units<'_>> {
-        self.plan.open(segment)
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
+    fn source(&self) -> &Plan {
+        self.plan
     }
 
     fn map(&self, unit: Unit) -> Result<Documents> {

@@ -4,15 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::pack::Tokenization;
 use super::pool::{Event, Reservation, Road, Step};
+use super::tokenization::Tokenization;
 use super::{Progress, Watcher};
 use crate::config::{Pack, TokenFormat};
 use crate::manifest::RowsBySource;
 use crate::pack::{Holdout, Provenance, SplitRecord, TokenBatch};
 use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
 use crate::source::{
-    Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Units, Unreadable, UnreadableLine,
+    Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Unreadable, UnreadableLine,
 };
 use crate::{Error, Result};
 
@@ -132,23 +132,15 @@ impl<'a> PackFolder<'a> {
 }
 
 impl Road for PackFolder<'_> {
-    type Unit = Unit;
+    type Source = Plan;
     type Mapped = Documents;
     type Job = Job;
     type Done = Done;
     type Order = PackOrder;
     type Writer = PackWriter;
 
-    fn segments(&self) -> usize {
-        self.plan.segments.len()
-    }
-
-    fn open(&self, segment: usize) -> Result<Units<'_>> {
-        self.plan.open(segment)
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
+    fn source(&self) -> &Plan {
+        self.plan
     }
 
     fn map(&self, unit: Unit) -> Result<Documents> {

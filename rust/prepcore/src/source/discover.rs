@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::jsonl;
+use super::compression::{Compression, decompressed};
 use crate::{Error, Result};
 
 /// Suffixes that name JSONL.
@@ -37,17 +37,6 @@ impl Kind {
             Self::Stream => "an Arrow stream",
         }
     }
-}
-
-/// How a file is compressed as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip, one member or several.
-    Gzip,
-    /// Zstandard, one frame or several.
-    Zstd,
 }
 
 /// One file of the input.
@@ -245,7 +234,7 @@ fn is_named_jsonl(name: &str) -> bool {
 fn starts_as_jsonl(path: &Path, compression: Compression) -> Result<bool> {
     let mut head = Vec::new();
     // A file that cannot be decompressed is counted when it is read, with the byte where that fails.
-    let _ = jsonl::decompressed(path, compression)?.take(1 << 16).read_to_end(&mut head);
+    let _ = decompressed(path, compression)?.take(1 << 16).read_to_end(&mut head);
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
     if head.first() != Some(&b'{') {
         return Ok(false);

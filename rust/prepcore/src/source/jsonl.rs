@@ -1,7 +1,7 @@
 //! JSONL, plain or compressed: segments of whole lines, and lines that become documents.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use memchr::{memchr, memchr_iter};
 
-use super::discover::Compression;
+use super::compression::{Compression, decompressed};
 use super::json;
 use super::lines::{LineBlock, LineBlocks};
 use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, Unreadable};
@@ -18,24 +18,6 @@ use crate::text::TextColumn;
 use crate::{Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Opens a file for reading, decompressed: all members of a gzip file, all frames of a Zstandard one.
-pub(crate) fn decompressed(path: &Path, compression: Compression) -> Result<Box<dyn Read + Send>> {
-    let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
-    Ok(match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => {
-            Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)))
-        }
-        Compression::Zstd => {
-            let failed = |source| Error::io(path, "decompress", source);
-            let mut decoder = zstd::Decoder::new(file).map_err(failed)?;
-            // Large dumps are made with `--long=31`; the window is allocated only where a file asks for it.
-            decoder.window_log_max(31).map_err(failed)?;
-            Box::new(decoder)
-        }
-    })
-}
 
 /// Where the first line that starts at or after `offset` begins; looks no further than `end`.
 pub(crate) fn line_start(file: &mut (impl Read + Seek), (offset, end): (u64, u64)) -> io::Result<u64> {

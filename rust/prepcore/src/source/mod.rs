@@ -5,6 +5,7 @@
 //! depend on the input's bytes alone, so everything that is numbered by them is the same at any thread count.
 
 mod columns;
+mod compression;
 mod discover;
 mod fingerprint;
 mod in_order;
@@ -23,7 +24,8 @@ use serde::Serialize;
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
-pub use discover::{Compression, Kind, SourceFile};
+pub use compression::Compression;
+pub use discover::{Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;

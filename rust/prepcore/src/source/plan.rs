@@ -8,7 +8,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
-use super::discover::{Compression, Kind, SourceFile, discover};
+use super::compression::Compression;
+use super::discover::{Kind, SourceFile, discover};
 use super::parquet::{self, RowGroups};
 use super::regroup::Regroup;
 use super::stream::StreamInput;

@@ -7,9 +7,10 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use std::io::Read;
 
+use super::compression::decompressed;
 use super::discover::SourceFile;
 use super::lines::damage_or_failure;
-use super::{Address, Body, DOCUMENT_WEIGHT, Unit, Unreadable, jsonl};
+use super::{Address, Body, DOCUMENT_WEIGHT, Unit, Unreadable};
 use crate::{Error, Result};
 
 /// Reads a run of small files as one unit.
@@ -42,7 +43,7 @@ pub(crate) fn open(files: &[SourceFile], first: u32, schema: &SchemaRef, max_doc
 /// A file's text, or where and why it has none.
 fn read(file: &SourceFile, max_document: u64) -> Result<std::result::Result<String, (u64, String)>> {
     let mut bytes = Vec::new();
-    let reader = jsonl::decompressed(&file.path, file.compression)?;
+    let reader = decompressed(&file.path, file.compression)?;
     if let Err(error) = reader.take(max_document + 1).read_to_end(&mut bytes) {
         let failed = |source| Error::io(&file.path, "read", source);
         return Ok(Err((bytes.len() as u64, damage_or_failure(error).map_err(failed)?)));
