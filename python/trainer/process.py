@@ -24,8 +24,8 @@ def prepare_threads() -> None:
     """Let idle OpenMP threads wait a moment and then sleep; to be called before torch is imported.
 
     By default they spin for long: on cores shared with a compiler one step of the demo took 2,017 ms of CPU
-    time. Threads that sleep at once cost a third of the speed on idle cores (10,000 tokens/s, where a moment of
-    waiting keeps 14,700). A policy or a count that is already set wins.
+    time. Threads that sleep at once cost a third of the speed on idle cores (10,000 tokens/s, where a moment
+    of waiting keeps 14,700). A policy or a count that is already set wins.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
