@@ -7,6 +7,7 @@ for ever as soon as anything upstream needs Python.)
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -143,23 +144,40 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
     import polars as pl
 
     if isinstance(source, pl.LazyFrame):
-        return _clean_lazily(source, chosen)
+        return _clean_lazily(*_select(source, chosen))
     if isinstance(source, pl.DataFrame):
-        return _clean_frame(source, chosen)
+        lazy, chosen = _select(source.lazy(), chosen)
+        return _clean_frame(lazy.collect(), chosen)
     stream = engine.core().clean_stream(chosen.engine_json(), source)
     return Cleaned(stream, lambda: engine.summary_of(stream))
 
 
+def _select(frame: pl.LazyFrame, settings: config.Clean) -> tuple[pl.LazyFrame, config.Clean]:
+    """Keep the columns asked for; where one is missing leave it to the engine to say so."""
+    names = frame.collect_schema().names()
+    if settings.columns == "all" or not {settings.text_column, *settings.columns} <= set(names):
+        return frame, settings
+    kept = [name for name in names if name in settings.columns]
+    return frame.select(kept), dataclasses.replace(settings, columns="all")
+
+
 def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.DataFrame]:
-    """Send the text with row numbers alone, and take the other columns of the rows that come back.
+    """Send what is judged with row numbers, and take the other columns of the rows that come back.
 
     So the other columns may have any type, and their bytes are copied once.
     """
     import polars as pl
 
+    from prepcore.transport import prepare
+
     text = settings.text_column
-    # Without that column the engine is shown the whole frame, and says which columns there are.
-    sent = frame.select(text).with_row_index(_ROW) if text in frame.columns else frame.clear()
+    judged = list(dict.fromkeys([text, *_key_column(settings)]))
+    if settings.columns == "all" and set(judged) <= set(frame.columns):
+        sent = frame.select(judged).with_row_index(_ROW)
+    else:
+        # The engine is shown the whole frame, and says which columns there are.
+        sent = frame.clear()
+    sent = prepare(sent.lazy(), sent.schema).collect()
     stream = engine.core().clean_stream(settings.engine_json(), sent)
     batches = [pl.DataFrame(batch) for batch in stream]
     summary = engine.summary_of(stream) or {}
@@ -170,6 +188,12 @@ def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.Data
     others = frame.drop(text)[kept[_ROW]]
     whole = others.with_columns(kept[text]).select(frame.columns)
     return Cleaned(whole, lambda: summary)
+
+
+def _key_column(settings: config.Clean) -> list[str]:
+    """Name the column of ``column:NAME``."""
+    kind, _, name = settings.dedup_key.partition(":")
+    return [name] if kind == "column" and name else []
 
 
 @dataclass

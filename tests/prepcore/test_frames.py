@@ -211,3 +211,19 @@ def test_lazy_eager_and_chunked_agree(texts: list[Any], pieces: int) -> None:
     counts = eager.summary
     assert counts["documents"] == len(texts)
     assert counts["documents"] == counts["kept"] + sum(counts["dropped"].values()) + counts["unreadable"]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_columns_and_keys_are_chosen_as_for_files(lazy: bool) -> None:
+    texts = [text_of(number) for number in range(4)]
+    frame = pl.DataFrame({"n": [0, 1, 2, 3], "text": texts, "url": ["a", "b", "a", None]})
+
+    def cleaned(**settings: Any) -> pl.DataFrame:
+        kept = prepcore.clean(frame.lazy() if lazy else frame, **settings).frame
+        return kept.collect() if isinstance(kept, pl.LazyFrame) else kept
+
+    assert cleaned(dedup_key="column:url")["n"].to_list() == [0, 1, 3]
+    assert_frame_equal(cleaned(columns=["text", "n"]), frame.select("n", "text"))
+    for wrong in ({"dedup_key": "column:urll"}, {"columns": ["text", "urll"]}):
+        with pytest.raises(prepcore.ConfigurationError, match=r"urll.*url"):
+            cleaned(**wrong)

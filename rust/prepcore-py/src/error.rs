@@ -4,10 +4,15 @@ use prepcore::Error;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::{PyErr, create_exception};
 
-create_exception!(_core, PrepcoreError, PyException, "A run could not start or could not go on.");
-create_exception!(_core, ConfigurationError, PrepcoreError, "An option has a value that cannot be used.");
-create_exception!(_core, InputError, PrepcoreError, "An input or output path cannot be used.");
-create_exception!(_core, RunError, PrepcoreError, "The work failed after it had started.");
+create_exception!(prepcore._core, PrepcoreError, PyException, "A run could not start or could not go on.");
+create_exception!(
+    prepcore._core,
+    ConfigurationError,
+    PrepcoreError,
+    "An option has a value that cannot be used."
+);
+create_exception!(prepcore._core, InputError, PrepcoreError, "An input or output path cannot be used.");
+create_exception!(prepcore._core, RunError, PrepcoreError, "The work failed after it had started.");
 
 /// Converts an error of the engine.
 pub(crate) fn convert(error: &Error) -> PyErr {
