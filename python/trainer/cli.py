@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from prepcore.arguments import Command, Program
+from prepcore.arguments import Command, Program, UsageError
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
 from trainer.process import prepare_threads, quiet_lightning, quiet_transformers
+
+Config = TypeVar("Config")
+
+# What the extra `train` installs, by the names under which it is imported.
+TRAINING_PACKAGES = {
+    "matplotlib",
+    "numpy",
+    "pytorch_lightning",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+}
 
 EXAMPLES = """
   python -m trainer fit --config demo --data.path tokens
@@ -76,6 +91,25 @@ def resumed(words: Sequence[str]) -> list[str]:
     return words
 
 
+def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], int]:
+    """Say how to install what the extra ``train`` brings where a command misses it."""
+
+    @functools.wraps(run)
+    def checked(config: Config) -> int:
+        try:
+            return run(config)
+        except ModuleNotFoundError as error:
+            name = (error.name or "").partition(".")[0]
+            if name not in TRAINING_PACKAGES:
+                raise
+            raise UsageError(
+                f"the package {name} is not installed", "pip install 'prepcore[train]'"
+            ) from error
+
+    return checked
+
+
+@needs_training_packages
 def _fit(config: FitConfig) -> int:
     _check(config)
     prepare_threads()
@@ -101,6 +135,7 @@ def _check(config: FitConfig) -> None:
     schedule_of(config, resolve(config, folder).total_steps)
 
 
+@needs_training_packages
 def _init(config: InitializeConfig) -> int:
     prepare_threads()
     quiet_transformers()
@@ -110,6 +145,7 @@ def _init(config: InitializeConfig) -> int:
     return 0
 
 
+@needs_training_packages
 def _generate(config: GenerateConfig) -> int:
     prepare_threads()
     quiet_transformers()

@@ -172,3 +172,17 @@ def test_rows_in_parquet_are_trained_on_and_those_that_do_not_fit_exit_2(
     assert "converting" not in said  # the run that was refused has done it
     assert "they have no document borders, so documents that share one are not isolated" in said
     assert (tmp_path / "run" / "checkpoints" / "last" / "tokenizer.json").is_file()
+
+
+def test_a_missing_package_is_named_with_the_way_to_install_it() -> None:
+    from prepcore.arguments import UsageError
+    from trainer.cli import needs_training_packages
+
+    @needs_training_packages
+    def run(package: str) -> int:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    with pytest.raises(UsageError, match=r"torch is not installed\nhint: pip install 'prepcore\[train\]'"):
+        run("torch")
+    with pytest.raises(ModuleNotFoundError):
+        run("trainer.none_such")
