@@ -11,7 +11,7 @@ export PATH="$PWD/.venv/bin:$PATH"
 out=demo
 
 say() { printf '\n== %s\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+run() { printf '$'; printf ' %q' "$@"; printf '\n'; "$@"; }
 
 if [[ -e $out ]]; then
     # Only a folder that an earlier demo made is removed.
@@ -43,7 +43,7 @@ say "Before training: a Llama with random weights writes noise"
 run python -m trainer init --model.preset demo --tokenizer $out/tokenizer --out $out/untrained
 run python -m trainer generate $out/untrained --prompt "Return the" --max-new-tokens 60
 
-say "Train it: about a minute and a half"
+say "Train it: about two minutes"
 run python -m trainer fit --config demo --data.path $out/tokens --run $out/runs/demo
 
 say "After training"

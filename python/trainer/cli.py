@@ -26,6 +26,9 @@ TRAINING_PACKAGES = {
     "transformers",
 }
 
+# C0 and C1 control characters but line feed and tab, shown as the replacement character.
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
 EXAMPLES = """
   python -m trainer fit --config demo --data.path tokens
   python -m trainer fit --resume runs/demo --trainer.max-steps 2000
@@ -151,8 +154,10 @@ def _generate(config: GenerateConfig) -> int:
     quiet_transformers()
     from trainer.generate import generate
 
+    to_terminal = sys.stdout.isatty()
     for piece in generate(config):
-        sys.stdout.write(piece)
+        # A model can write control sequences, and an untrained one will: no terminal should obey them.
+        sys.stdout.write(piece.translate(CONTROLS) if to_terminal else piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
     return 0
