@@ -44,7 +44,7 @@ run python -m trainer init --model.preset demo --tokenizer $out/tokenizer --out 
 run python -m trainer generate $out/untrained --prompt "Return the" --max-new-tokens 60
 
 say "Train it: about two minutes"
-run python -m trainer fit --config demo --data.path $out/tokens --run $out/runs/demo
+run python -m trainer fit --config demo --data.path $out/tokens --run $out/runs/demo --prompts examples/prompts.txt
 
 say "After training"
 run python -m trainer generate $out/runs/demo/checkpoints/last --prompt "Return the" --max-new-tokens 60 --temperature 0.7
