@@ -105,9 +105,8 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
             name = (error.name or "").partition(".")[0]
             if name not in TRAINING_PACKAGES:
                 raise
-            raise UsageError(
-                f"the package {name} is not installed", "pip install 'prepcore[train]'"
-            ) from error
+            hint = "install the extra `train`, in a clone with: pip install '.[train]'"
+            raise UsageError(f"the package {name} is not installed", hint) from error
 
     return checked
 

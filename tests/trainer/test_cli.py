@@ -182,7 +182,7 @@ def test_a_missing_package_is_named_with_the_way_to_install_it() -> None:
     def run(package: str) -> int:
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
-    with pytest.raises(UsageError, match=r"torch is not installed\nhint: pip install 'prepcore\[train\]'"):
+    with pytest.raises(UsageError, match=r"torch is not installed\nhint: install the extra `train`"):
         run("torch")
     with pytest.raises(ModuleNotFoundError):
         run("trainer.none_such")
