@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::dedup::KEY_ALGORITHM;
 use crate::pipeline::{Progress, Watcher};
 use crate::source::{Documents, SourceFile};
 use crate::{Error, Result};
@@ -20,6 +21,11 @@ pub const RUN: &str = "run.json";
 
 /// Files whose fingerprints are taken between two looks at signals.
 const FILES_BETWEEN_LOOKS: usize = 64;
+
+/// How manifests write an XXH3-128: its name and 32 hexadecimal digits.
+pub(crate) fn checksum(digest: u128) -> String {
+    format!("{KEY_ALGORITHM}:{digest:032x}")
+}
 
 /// Name and version of this program, as manifests state it.
 #[must_use]
@@ -110,6 +116,15 @@ impl Counts {
     /// Counts of nothing, every reason named.
     pub(crate) fn of_reasons<'a>(reasons: impl Iterator<Item = &'a str>) -> Self {
         Self { dropped: reasons.map(|reason| (reason.to_owned(), 0)).collect(), ..Self::default() }
+    }
+
+    /// Counts a dropped document.
+    pub(crate) fn drop_for(&mut self, reason: &str) {
+        // Reasons are named before the first document is counted, so this copies none of them.
+        match self.dropped.get_mut(reason) {
+            Some(count) => *count += 1,
+            None => drop(self.dropped.insert(reason.to_owned(), 1)),
+        }
     }
 
     /// Adds another's counts.

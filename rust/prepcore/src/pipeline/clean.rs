@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::folder::{CleanFolder, FolderWriter, Grouping};
 use super::judge::Decide;
@@ -84,7 +84,7 @@ pub fn clean(
     };
     manifest.counts.check()?;
     let seconds = started.elapsed().as_secs_f64();
-    let facts = run_facts(configuration.threads, configuration.memory, width.threads(), seconds);
+    let facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
     sink::write_json(out.join(manifest::RUN), &facts)?;
     // The manifest comes last: a folder that has one is complete.
     sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
@@ -95,13 +95,8 @@ pub fn clean(
 fn settings(configuration: &Clean, plan: &Plan) -> Value {
     let resolved =
         Clean { format: sink::resolve_format(configuration.format, plan.kind), ..configuration.clone() };
-    let mut settings = json!(resolved);
-    if let Some(settings) = settings.as_object_mut() {
-        for running in ["threads", "memory", "max_unreadable"] {
-            settings.shift_remove(running);
-        }
-        let dedup = if configuration.dedup == Dedup::Off { "off" } else { "on" };
-        settings.insert("dedup".into(), dedup.into());
-    }
-    settings
+    let mut settings = run_facts::settings(&resolved);
+    let dedup = if configuration.dedup == Dedup::Off { "off" } else { "on" };
+    settings.insert("dedup".into(), dedup.into());
+    settings.into()
 }

@@ -11,7 +11,9 @@ use super::pool::{Event, Reservation, Road, Step};
 use crate::config::Clean;
 use crate::ledger::{self, Fate, KEYS_HEADER};
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
-use crate::sink::{AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, ParquetSink, Piece, Written};
+use crate::sink::{
+    self, AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, ParquetSink, Piece, Written,
+};
 use crate::source::{Part, PartCursor, Plan, UNIT_BYTES, UNIT_ROWS, Unit, UnreadableLine};
 use crate::{Error, Result};
 
@@ -85,10 +87,7 @@ impl<'a> CleanFolder<'a> {
 
     /// After a failure: removes the folders that hold nothing, so that the same command can be given again.
     pub(crate) fn remove_empty(&self) {
-        for folder in [self.out.join("keys"), self.out.join("dropped"), self.out.clone()] {
-            // Refused where something is in it, which is the wish.
-            let _ = fs::remove_dir(folder);
-        }
+        sink::remove_empty([self.out.join("keys"), self.out.join("dropped"), self.out.clone()]);
     }
 
     fn keys(decided: &Decided, keys: &mut Vec<u8>) {

@@ -103,7 +103,7 @@ impl Decided {
                     counts.kept += 1;
                     counts.kept_text_bytes += self.documents.text.bytes(row);
                 }
-                Some(reason) => *counts.dropped.entry(reason.to_owned()).or_default() += 1,
+                Some(reason) => counts.drop_for(reason),
             }
         }
         counts.unreadable = self.documents.unreadable.len() as u64;

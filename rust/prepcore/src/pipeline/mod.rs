@@ -15,6 +15,5 @@ pub mod tokenizer;
 mod watch;
 
 pub use preview::{Preview, preview};
-use run_facts::run_facts;
 pub use tokenization::Tokenization;
 pub use watch::{Progress, Watcher};

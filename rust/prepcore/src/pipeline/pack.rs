@@ -10,7 +10,7 @@ use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
 use super::tokenization::Tokenization;
 use super::{Progress, Watcher, preview, run_facts};
 use crate::Result;
-use crate::config::{Columns, Pack, resolve_threads};
+use crate::config::{Pack, resolve_threads};
 use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
 use crate::sink::{self, TokenWidth};
@@ -22,12 +22,7 @@ const TOKENIZER: &str = "tokenizer";
 /// How `pack` reads its input: the text alone.
 #[must_use]
 pub fn options(configuration: &Pack) -> Options {
-    Options {
-        text_column: configuration.text_column.clone(),
-        columns: Columns::Named(vec![configuration.text_column.clone()]),
-        extra: false,
-        memory: configuration.memory,
-    }
+    Options::of_text(&configuration.text_column, configuration.memory)
 }
 
 /// Packs what a plan reads into a folder and returns its manifest.
@@ -66,7 +61,7 @@ pub fn pack(
     let manifest = describe(configuration, records, &tokenization, totals)?;
     tokenization.folder.copy_to(&out.join(TOKENIZER))?;
     let seconds = started.elapsed().as_secs_f64();
-    let facts = run_facts(configuration.threads, configuration.memory, width.threads(), seconds);
+    let facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
     sink::write_json(out.join(manifest::RUN), &facts)?;
     // The manifest comes last: a folder that has one is complete.
     sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
@@ -132,13 +127,9 @@ fn word(choice: &impl serde::Serialize) -> String {
 
 /// The settings that change the output. Which tokenizer it was is said by its fingerprint, not by its path.
 fn settings(configuration: &Pack) -> Value {
-    let mut settings = json!(configuration);
-    if let Some(settings) = settings.as_object_mut() {
-        for running in ["tokenizer", "threads", "memory", "max_unreadable"] {
-            settings.shift_remove(running);
-        }
-    }
-    settings
+    let mut settings = run_facts::settings(configuration);
+    settings.shift_remove("tokenizer");
+    settings.into()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The road of `pack` into a folder: documents are read, numbered, encoded on any thread, and joined in order.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +9,7 @@ use super::{Progress, Watcher};
 use crate::config::{Pack, TokenFormat};
 use crate::manifest::RowsBySource;
 use crate::pack::{Holdout, Provenance, SplitRecord, TokenBatch};
-use crate::sink::{AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
+use crate::sink::{self, AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
 use crate::source::{
     Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Unreadable, UnreadableLine,
 };
@@ -85,10 +84,7 @@ impl<'a> PackFolder<'a> {
 
     /// After a failure: removes the folders that hold nothing, so that the same command can be given again.
     pub(crate) fn remove_empty(&self) {
-        for folder in [self.out.join(VALIDATION), self.out.clone()] {
-            // Refused where something is in it, which is the wish.
-            let _ = fs::remove_dir(folder);
-        }
+        sink::remove_empty([self.out.join(VALIDATION), self.out.clone()]);
     }
 
     /// A watcher that also stops the unit that is being encoded.

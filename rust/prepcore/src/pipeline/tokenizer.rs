@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::pool::Width;
 use super::sample::{SampleRoad, Sampled};
 use super::{Progress, Watcher, run_facts};
-use crate::config::{Columns, Tokenizer, resolve_threads};
+use crate::config::{Tokenizer, resolve_threads};
 use crate::manifest::{self, InputRecord};
 use crate::sink::{self, AtomicFile};
 use crate::source::{Options, Plan, Unreadable, UnreadableLine};
@@ -69,12 +69,7 @@ pub struct SampleCounts {
 /// How `tokenizer` reads its input: the text alone.
 #[must_use]
 pub fn options(configuration: &Tokenizer) -> Options {
-    Options {
-        text_column: configuration.text_column.clone(),
-        columns: Columns::Named(vec![configuration.text_column.clone()]),
-        extra: false,
-        memory: configuration.memory,
-    }
+    Options::of_text(&configuration.text_column, configuration.memory)
 }
 
 /// Trains a tokenizer on what a plan reads, writes its folder and returns its manifest.
@@ -102,8 +97,7 @@ pub fn tokenizer(
     let (learned, files) = match ran {
         Ok(ran) => ran,
         Err(error) => {
-            // Refused where something is in it, which is the wish.
-            let _ = std::fs::remove_dir(out);
+            sink::remove_empty([out.to_path_buf()]);
             return Err(error);
         }
     };
@@ -121,7 +115,7 @@ pub fn tokenizer(
         format: TOKENIZER_FORMAT.into(),
         format_version: 1,
         program: manifest::program(),
-        configuration: settings(configuration),
+        configuration: run_facts::settings(configuration).into(),
         inputs,
         counts: SampleCounts { documents: read, sampled: sampled.documents, left_out, unreadable },
         documents: sampled.documents,
@@ -130,7 +124,7 @@ pub fn tokenizer(
         files,
     };
     let seconds = started.elapsed().as_secs_f64();
-    let facts = run_facts(configuration.threads, configuration.memory, threads, seconds);
+    let facts = run_facts::facts(configuration.threads, configuration.memory, threads, seconds);
     sink::write_json(out.join(manifest::RUN), &facts)?;
     sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
     Ok(manifest)
@@ -175,15 +169,4 @@ fn write_unreadable(unreadable: &[Unreadable], plan: &Plan, out: &Path) -> Resul
         file.append(&UnreadableLine::encode(row, &plan.files)?)?;
     }
     file.commit().map(|_| ())
-}
-
-/// The settings that change the output.
-fn settings(configuration: &Tokenizer) -> Value {
-    let mut settings = json!(configuration);
-    if let Some(settings) = settings.as_object_mut() {
-        for running in ["threads", "memory", "max_unreadable"] {
-            settings.shift_remove(running);
-        }
-    }
-    settings
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Result};
+use crate::{Error, Result, manifest};
 
 /// A file being written under a temporary name. Dropped without [`AtomicFile::commit`], it is removed.
 pub(crate) struct AtomicFile {
@@ -56,7 +56,7 @@ impl AtomicFile {
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|source| Error::io(folder, "flush", source))?;
-        let checksum = format!("xxh3-128:{:032x}", self.hash.digest128());
+        let checksum = manifest::checksum(self.hash.digest128());
         Ok(Written { bytes: self.bytes, checksum })
     }
 }
@@ -126,6 +126,14 @@ pub(crate) fn check_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes folders that hold nothing, so that a command that failed can be given again.
+pub(crate) fn remove_empty(folders: impl IntoIterator<Item = PathBuf>) {
+    for folder in folders {
+        // Refused where something is in it, which is the wish.
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 /// A path without links, of which the last names may not exist yet.

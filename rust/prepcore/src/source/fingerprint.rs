@@ -6,7 +6,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Result};
+use crate::{Error, Result, manifest};
 
 const BLOCK: u64 = 64 << 10;
 const BLOCKS: u64 = 64;
@@ -26,7 +26,7 @@ pub(crate) fn fingerprint(path: &Path, size: u64) -> Result<String> {
         (&mut file).take(length).read_to_end(&mut buffer).map_err(failed)?;
         hash.update(&buffer);
     }
-    Ok(format!("xxh3-128:{:032x}", hash.digest128()))
+    Ok(manifest::checksum(hash.digest128()))
 }
 
 fn spread(size: u64) -> Vec<(u64, u64)> {

@@ -40,6 +40,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Reads the text alone, which is all that tokenising looks at.
+    pub(crate) fn of_text(text_column: &str, memory: ByteSize) -> Self {
+        let columns = Columns::Named(vec![text_column.to_owned()]);
+        Self { text_column: text_column.to_owned(), columns, extra: false, memory }
+    }
+
     fn max_document(&self) -> u64 {
         self.memory.bytes() / DOCUMENT_SHARE
     }
