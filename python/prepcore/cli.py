@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from prepcore.arguments import Command, Program
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+
+USAGE_EXIT = 2
+"""Exit code of what was found to be wrong before the work began."""
 
 UNREADABLE_EXIT = 3
 """Exit code of a run that ended well but met more unreadable rows than ``--max-unreadable``."""
@@ -41,19 +46,37 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
     """Plan or run a verb, show what came of it, and return the exit code."""
     from prepcore import engine
     from prepcore.progress import Progress
+    from prepcore.report.summary import waiting_summary
 
     if command.dry_run:
         planned = engine.plan(verb, command, command.inputs, command.out)
         _show_plan(planned, command)
         return 0
-    with Progress(quiet=command.quiet) as progress:
-        manifest = engine.run(verb, command, command.inputs, command.out, progress.callback)
+    with _saying_how_to_go_on(command.out), Progress(quiet=command.quiet) as progress:
+        outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
-        sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
+    if outcome == "finished_before":
+        text = f"{command.out} is finished already, with this input and these settings: nothing was done\n{text}"
     if not command.quiet:
         # The summary is for people: it moves aside where the manifest is the answer.
-        (sys.stderr if command.json else sys.stdout).write(summary(manifest, command.out))
-    return _check_unreadable(manifest, command)
+        (sys.stderr if command.json else sys.stdout).write(text)
+    return _check_unreadable(document, command) if outcome == "finished" else 0
+
+
+@contextmanager
+def _saying_how_to_go_on(out: str) -> Iterator[None]:
+    """After a run that ended early say, where that is so, that it can be given again."""
+    try:
+        yield
+    except BaseException as error:
+        code = getattr(error, "exit_code", 1)
+        if code != USAGE_EXIT and (Path(out) / ".unfinished").is_dir():
+            sys.stderr.write(
+                f"prepcore: what is finished stays in {out}; give the same command again to go on from there\n"
+            )
+        raise
 
 
 def _show_plan(planned: dict[str, Any], command: CleanCommand | PackCommand | TokenizerCommand) -> None:

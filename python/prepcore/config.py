@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -56,7 +57,7 @@ class Places:
         metavar="INPUT…",
         positional=True,
     )
-    out: str = option(help="folder to write, new or empty", metavar="DIR")
+    out: str = option(help="folder to write; a run that was stopped goes on where it was", metavar="DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +116,22 @@ def parse_dedup_key(value: Any) -> str:
     raise ValueError(f"{text!r} is not one of exact, whitespace, lowercase, column:NAME")
 
 
+def parse_shard(value: Any) -> str | None:
+    """Check a share of the work, ``i/n``.
+
+    Raises
+    ------
+    ValueError
+        When it is not two numbers with i from 1 to n.
+    """
+    if value is None:
+        return None
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", str(value))
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return str(value)
+    raise ValueError(f"{value!r} is not i/n with i from 1 to n, such as 2/7")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clean(Settings):
     """Settings of `clean`."""
@@ -135,9 +152,21 @@ class Clean(Settings):
         metavar="KEY",
         parse=parse_dedup_key,
     )
-    dedup: Literal["auto", "memory", "off"] = option("auto", "where the keys seen are kept")
+    dedup: Literal["auto", "memory", "disk", "off"] = option(
+        "auto", "where the keys seen are kept; auto moves to disk when the memory is spent"
+    )
+    against: list[str] = option(
+        [], "cleaned folders whose documents are dropped here too", metavar="DIR,…", parse=parse_list
+    )
     keep_dropped: bool = option(False, "write the dropped documents too")
     limit: int | None = _limit()
+    shard: str | None = option(
+        None, "do the share i of n of the work, such as 2/7; give it n times", metavar="I/N", parse=parse_shard
+    )
+    step: Literal["auto", "sign", "resolve", "emit"] = option(
+        "auto", "step of a sharded or --dedup disk run; auto does all that can be done now"
+    )
+    overwrite: bool = option(False, "empty an output folder of other inputs or settings first")
     threads: int | None = _threads()
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from prepcore.config import Settings
 
@@ -33,8 +33,18 @@ def core() -> ModuleType:
     return _core
 
 
-def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: Any = None) -> dict[str, Any]:
-    """Run a verb from files to a folder and return its manifest.
+class Ran(NamedTuple):
+    """What a run came to."""
+
+    outcome: str
+    """``finished``, ``finished_before`` (nothing was done) or ``waiting`` (for other shards)."""
+
+    document: dict[str, Any]
+    """The manifest; while waiting, for what (see `docs/running.md`)."""
+
+
+def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: Any = None) -> Ran:
+    """Run a verb from files to a folder.
 
     Parameters
     ----------
@@ -51,8 +61,9 @@ def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: An
         ``bytes_total``, ``unreadable``; or None.
     """
     engine = getattr(core(), verb)
-    manifest: dict[str, Any] = json.loads(engine(settings.engine_json(), inputs, out, progress))
-    return manifest
+    ran = engine(settings.engine_json(), inputs, out, progress)
+    outcome, text = ran if isinstance(ran, tuple) else ("finished", ran)
+    return Ran(outcome, json.loads(text))
 
 
 def plan(verb: str, settings: Settings, inputs: list[str], out: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
             raise TypeError(
                 "clean() reads files into a folder: give out=, such as clean('a.parquet', out='b')"
             )
-        return engine.run("clean", chosen, paths_of(source), os.fspath(out))
+        return engine.run("clean", chosen, paths_of(source), os.fspath(out)).document
     if out is not None:
         raise TypeError("clean() returns a frame for a frame; out= is for files")
     if not hasattr(source, "__arrow_c_stream__") and not hasattr(source, "collect_batches"):

@@ -70,7 +70,7 @@ def pack(
         As ``prepcore pack`` ends with 1 or 2.
     """
     chosen = config.Pack(tokenizer=os.fspath(tokenizer), **settings)  # type: ignore[arg-type]
-    return engine.run("pack", chosen, paths_of(inputs), os.fspath(out))
+    return engine.run("pack", chosen, paths_of(inputs), os.fspath(out)).document
 
 
 def tokenizer(
@@ -100,7 +100,7 @@ def tokenizer(
         As ``prepcore tokenizer`` ends with 1 or 2.
     """
     chosen = config.Tokenizer(vocabulary_size=vocabulary_size, **settings)
-    return engine.run("tokenizer", chosen, paths_of(inputs), os.fspath(out))
+    return engine.run("tokenizer", chosen, paths_of(inputs), os.fspath(out)).document
 
 
 def paths_of(inputs: Inputs) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_REASONS = ("few_lines", "short_lines", "repeated_paragraphs", "repeated_chars", "duplicate")
+_REASONS = ("few_lines", "short_lines", "repeated_paragraphs", "repeated_chars", "duplicate", "against")
 """The order in which documents meet the rules; reasons not named here follow by name."""
 
 
@@ -28,6 +28,19 @@ def clean_summary(manifest: Mapping[str, Any], out: str) -> str:
     lines.append(f"kept documents: {out} ({_files(len(manifest['parts']), 'part')})")
     if sum(dropped.values()):
         lines.append(f"why each of the others went: {out}/dropped")
+    return "\n".join(lines) + "\n"
+
+
+def waiting_summary(waiting: Mapping[str, Any]) -> str:
+    """Say what a shard has done, and what it waits for."""
+    pieces = "key ranges" if waiting["step"] == "resolve" else "parts"
+    lines = [
+        f"shard {waiting['shard']} has done what it can; step {waiting['step']!r}: "
+        f"{waiting['done']:,} of {waiting['of']:,} {pieces}"
+    ]
+    if waiting["shards"]:
+        lines.append(f"still to come: shards {', '.join(map(str, waiting['shards']))}")
+    lines.append("give the same command again once every shard is this far")
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use prepcore::config;
+use prepcore::pipeline;
 use prepcore::pipeline::clean_stream::{self as engine, Outcome, Pulled};
 use prepcore::source::{Plan, StreamInput};
 use pyo3::exceptions::PyValueError;
@@ -19,7 +20,8 @@ use crate::run::{self, Callback};
 /// How long a pull may wait before it looks at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Cleans files into a folder; returns the manifest as JSON.
+/// Cleans files into a folder. Returns `finished`, `finished_before` or `waiting`; and as JSON the manifest, or
+/// what is waited for.
 #[pyfunction]
 #[pyo3(signature = (configuration, inputs, out, progress = None))]
 pub(crate) fn clean(
@@ -28,15 +30,18 @@ pub(crate) fn clean(
     inputs: Vec<String>,
     out: &str,
     progress: Callback,
-) -> PyResult<String> {
+) -> PyResult<(&'static str, String)> {
     let inputs = run::paths(inputs);
     run::with_watcher(py, "clean", progress, |watcher| {
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
-        let plan = Plan::files(&inputs, prepcore::pipeline::clean::options(&configuration))?;
-        let manifest =
-            prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
-        run::json(&manifest)
+        let plan = Plan::files(&inputs, pipeline::clean::options(&configuration))?;
+        let out = Path::new(out);
+        Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, out, watcher)? {
+            pipeline::Outcome::Finished(manifest) => ("finished", run::json(&manifest)?),
+            pipeline::Outcome::FinishedBefore(manifest) => ("finished_before", run::json(&manifest)?),
+            pipeline::Outcome::Waiting(waiting) => ("waiting", run::json(&waiting)?),
+        })
     })
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn with_watcher<T: Send>(
 
 fn report(py: Python<'_>, callback: &Py<PyAny>, stage: &str, counters: &Progress) -> PyResult<()> {
     let dict = PyDict::new(py);
-    dict.set_item("stage", stage)?;
+    dict.set_item("stage", counters.stage().name().unwrap_or(stage))?;
     dict.set_item("documents", counters.documents.load(Ordering::Relaxed))?;
     dict.set_item("kept", counters.kept.load(Ordering::Relaxed))?;
     dict.set_item("unreadable", counters.unreadable.load(Ordering::Relaxed))?;
@@ -73,33 +73,37 @@ pub(crate) fn plan(
 ) -> PyResult<String> {
     let inputs = paths(inputs);
     let planned = py.detach(|| {
-        let Some(plan) = plan_of(verb, configuration, &inputs)? else { return Ok(None) };
-        json(&pipeline::preview(&plan, &inputs, Path::new(out))?).map(Some)
+        preview_of(verb, configuration, &inputs, Path::new(out))?.map(|preview| json(&preview)).transpose()
     });
     planned.map_err(|error| convert(&error))?.ok_or_else(|| unknown_verb(verb))
 }
 
-/// The plan of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
-fn plan_of(verb: &str, configuration: &str, inputs: &[PathBuf]) -> Result<Option<Plan>> {
-    match verb {
+/// The preview of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
+fn preview_of(
+    verb: &str,
+    configuration: &str,
+    inputs: &[PathBuf],
+    out: &Path,
+) -> Result<Option<pipeline::Preview>> {
+    let plan = match verb {
         "clean" => {
             let configuration: config::Clean = config::from_json(configuration)?;
             configuration.validate()?;
             let plan = Plan::files(inputs, pipeline::clean::options(&configuration))?;
-            pipeline::clean::check(&configuration, &plan)?;
-            Ok(Some(plan))
+            return pipeline::clean::preview(&configuration, &plan, inputs, out).map(Some);
         }
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
             // What is wrong with the tokenizer is found before the work starts, here as in a run.
             pipeline::Tokenization::open(&configuration)?;
-            Plan::files(inputs, pipeline::pack::options(&configuration)).map(Some)
+            Plan::files(inputs, pipeline::pack::options(&configuration))?
         }
         "tokenizer" => {
             let configuration: config::Tokenizer = config::from_json(configuration)?;
             configuration.validate()?;
-            Plan::files(inputs, pipeline::tokenizer::options(&configuration)).map(Some)
+            Plan::files(inputs, pipeline::tokenizer::options(&configuration))?
         }
-        _ => Ok(None),
-    }
+        _ => return Ok(None),
+    };
+    pipeline::preview(&plan, inputs, out).map(Some)
 }

@@ -60,6 +60,14 @@ pub enum Error {
         /// What the producer said.
         message: String,
     },
+    /// The memory budget does not allow what the run needs.
+    #[error("{message}{}", Hint(.hint))]
+    Memory {
+        /// What needs more.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The caller asked to stop.
     #[error("stopped by request")]
     Cancelled,
@@ -91,10 +99,15 @@ impl Error {
         Self::Io { path: path.as_ref().to_path_buf(), action, source }
     }
 
+    /// Something that no longer fits the memory budget.
+    pub fn memory(message: impl Into<String>) -> Self {
+        Self::Memory { message: message.into(), hint: None }
+    }
+
     /// Adds what the user can do about it. Errors that carry no hint are returned as they are.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Config { hint, .. } | Self::Input { hint, .. } = &mut self {
+        if let Self::Config { hint, .. } | Self::Input { hint, .. } | Self::Memory { hint, .. } = &mut self {
             *hint = Some(text.into());
         }
         self

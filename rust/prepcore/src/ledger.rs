@@ -1,5 +1,8 @@
 //! What became of every document: the files `keys/part-*.keys` and `dropped/part-*.parquet`.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, StringBuilder, UInt32Builder, UInt64Builder};
@@ -21,6 +24,8 @@ const FLAG_WITHOUT_KEY: u8 = 2;
 
 /// The reason that duplicates are counted under.
 pub(crate) const DUPLICATE: &str = "duplicate";
+/// The reason that documents are counted under which a folder of `--against` holds.
+pub(crate) const AGAINST: &str = "against";
 
 /// What becomes of a document.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +35,9 @@ pub(crate) enum Fate {
     Judged(Finding),
     /// An earlier document has the same key.
     Duplicate(Address),
+    /// A document of a folder of `--against` has the same key: the folder's file by its number among the files of
+    /// all these folders, and the row.
+    Against(Address),
 }
 
 impl Fate {
@@ -39,26 +47,80 @@ impl Fate {
             Self::Kept => None,
             Self::Judged(finding) => Some(finding.reason),
             Self::Duplicate(_) => Some(DUPLICATE),
+            Self::Against(_) => Some(AGAINST),
         }
     }
 }
 
-/// The record of a document that came first of its key: the key big-endian (all zero where it has none), the
-/// file's number, flags (1 kept, 2 without key), three bytes of zero, the row; numbers little-endian.
-pub(crate) fn key_record(key: Option<Key>, address: Address, kept: bool) -> [u8; KEY_RECORD] {
-    let mut record = [0; KEY_RECORD];
-    record[..16].copy_from_slice(&key.unwrap_or(0).to_be_bytes());
-    record[16..20].copy_from_slice(&address.source.to_le_bytes());
-    record[20] = u8::from(kept) * FLAG_KEPT + u8::from(key.is_none()) * FLAG_WITHOUT_KEY;
-    record[24..].copy_from_slice(&address.row.to_le_bytes());
-    record
+/// A document that came first of its key, or that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyRecord {
+    /// None where it can never be a duplicate.
+    pub(crate) key: Option<Key>,
+    pub(crate) address: Address,
+    /// Whether later rules kept it.
+    pub(crate) kept: bool,
 }
 
-/// The address in a record of a kept document; `None` where later rules dropped it.
-pub(crate) fn kept_address(record: &[u8]) -> Option<Address> {
-    let source = u32::from_le_bytes(record.get(16..20)?.try_into().ok()?);
-    let row = u64::from_le_bytes(record.get(24..32)?.try_into().ok()?);
-    (record.get(20)? & FLAG_KEPT != 0).then_some(Address { source, row })
+impl KeyRecord {
+    /// The key big-endian (all zero where it has none), the file's number, flags (1 kept, 2 without key), three
+    /// bytes of zero, the row; numbers little-endian.
+    pub(crate) fn encode(&self) -> [u8; KEY_RECORD] {
+        let mut record = [0; KEY_RECORD];
+        record[..16].copy_from_slice(&self.key.unwrap_or(0).to_be_bytes());
+        record[16..20].copy_from_slice(&self.address.source.to_le_bytes());
+        record[20] = u8::from(self.kept) * FLAG_KEPT + u8::from(self.key.is_none()) * FLAG_WITHOUT_KEY;
+        record[24..].copy_from_slice(&self.address.row.to_le_bytes());
+        record
+    }
+
+    pub(crate) fn decode(record: &[u8; KEY_RECORD]) -> Self {
+        let (key, rest) = record.split_at(16);
+        let key = Key::from_be_bytes(key.try_into().unwrap_or_default());
+        let source = u32::from_le_bytes(rest[..4].try_into().unwrap_or_default());
+        let row = u64::from_le_bytes(rest[8..].try_into().unwrap_or_default());
+        let (flags, address) = (rest[4], Address { source, row });
+        Self { key: (flags & FLAG_WITHOUT_KEY == 0).then_some(key), address, kept: flags & FLAG_KEPT != 0 }
+    }
+}
+
+/// Reads a key file record by record.
+pub(crate) struct KeyFile {
+    path: PathBuf,
+    reader: BufReader<File>,
+    left: u64,
+}
+
+impl KeyFile {
+    /// Opens a key file that should hold so many records.
+    pub(crate) fn open(path: &Path, records: u64) -> Result<Self> {
+        let failed = |source| Error::io(path, "read", source);
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let mut header = [0; KEYS_HEADER.len()];
+        let known = reader.read_exact(&mut header).is_ok() && header == KEYS_HEADER;
+        if !known {
+            return Err(Error::corrupt(path, "first bytes", "not a key file of version 1"));
+        }
+        let expected = (KEYS_HEADER.len() as u64).saturating_add(records.saturating_mul(KEY_RECORD as u64));
+        if size != expected {
+            let message = format!("{size} bytes, expected {expected} for {records} records");
+            return Err(Error::corrupt(path, "size", message));
+        }
+        Ok(Self { path: path.to_path_buf(), reader, left: records })
+    }
+}
+
+impl Iterator for KeyFile {
+    type Item = Result<KeyRecord>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let mut record = [0; KEY_RECORD];
+        let read = self.reader.read_exact(&mut record);
+        Some(read.map(|()| KeyRecord::decode(&record)).map_err(|source| Error::io(&self.path, "read", source)))
+    }
 }
 
 /// The columns of `dropped/part-*.parquet`; `documents` adds the documents themselves as a struct.
@@ -79,11 +141,13 @@ pub(crate) fn dropped_schema(documents: Option<&SchemaRef>) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The dropped documents of a unit under `schema`, which [`dropped_schema`] made.
+/// The dropped documents of a unit under `schema`, which [`dropped_schema`] made. `against` names the files of the
+/// folders of `--against`.
 pub(crate) fn dropped_batch(
     schema: &SchemaRef,
     documents: &Documents,
     fates: &[Fate],
+    against: &[String],
 ) -> Result<RecordBatch> {
     let mut sources = UInt32Builder::new();
     let mut rows = UInt64Builder::new();
@@ -100,9 +164,10 @@ pub(crate) fn dropped_batch(
         reasons.append_value(reason);
         values.append_option(finding.map(|finding| finding.value));
         thresholds.append_option(finding.map(|finding| finding.threshold));
-        details.append_null();
+        let elsewhere = if let Fate::Against(twin) = fate { Some(twin) } else { None };
+        details.append_option(elsewhere.and_then(|twin| against.get(twin.source as usize)));
         twin_sources.append_option(twin.map(|twin| twin.source));
-        twin_rows.append_option(twin.map(|twin| twin.row));
+        twin_rows.append_option(twin.or(elsewhere).map(|twin| twin.row));
     }
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(sources.finish()),
@@ -129,10 +194,13 @@ mod tests {
 
     #[test]
     fn a_key_record_is_as_documented() {
-        let record = key_record(Some(0x0102 << 112), Address { source: 3, row: 5 }, true);
-        assert_eq!(record[..4], [1, 2, 0, 0]);
-        assert_eq!(record[16..], [3, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(key_record(None, Address { source: 0, row: 0 }, true)[20], 3);
+        let record = KeyRecord { key: Some(0x0102 << 112), address: Address { source: 3, row: 5 }, kept: true };
+        let encoded = record.encode();
+        assert_eq!(encoded[..4], [1, 2, 0, 0]);
+        assert_eq!(encoded[16..], [3, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+        let without = KeyRecord { key: None, kept: false, ..record };
+        assert_eq!(without.encode()[20], 2);
+        assert_eq!((KeyRecord::decode(&encoded), KeyRecord::decode(&without.encode())), (record, without));
         assert_eq!(KEYS_HEADER[12] as usize, KEY_RECORD);
     }
 }

@@ -29,7 +29,7 @@
 //!
 //! ```
 //! use prepcore::config::Clean;
-//! use prepcore::pipeline::clean;
+//! use prepcore::pipeline::{Outcome, clean};
 //! use prepcore::source::Plan;
 //!
 //! # fn main() -> prepcore::Result<()> {
@@ -43,7 +43,8 @@
 //! let inputs = [input];
 //! let plan = Plan::files(&inputs, clean::options(&configuration))?;
 //! let out = folder.path().join("cleaned");
-//! let manifest = clean::clean(&configuration, &plan, &inputs, &out, &mut |_progress| Ok(()))?;
+//! let outcome = clean::clean(&configuration, &plan, &inputs, &out, &mut |_progress| Ok(()))?;
+//! let Outcome::Finished(manifest) = outcome else { panic!("a new folder is worked on by this process alone") };
 //!
 //! assert_eq!(manifest.counts.documents, 3);
 //! assert_eq!(manifest.counts.kept, 1);
@@ -62,6 +63,7 @@ pub mod manifest;
 pub mod pack;
 pub mod pipeline;
 pub mod rule;
+mod resume;
 mod sink;
 pub mod source;
 pub mod text;

@@ -234,9 +234,19 @@ impl RowsBySource {
     }
 
     pub(crate) fn add_all(&mut self, other: &Self) {
-        for (source, rows) in &other.0 {
-            *self.0.entry(*source).or_default() += rows;
+        self.add(other.0.iter().map(|(source, rows)| (*source, *rows)));
+    }
+
+    /// Adds rows, file by file.
+    pub(crate) fn add(&mut self, rows: impl IntoIterator<Item = (u32, u64)>) {
+        for (source, rows) in rows {
+            *self.0.entry(source).or_default() += rows;
         }
+    }
+
+    /// The rows of each file, in order.
+    pub(crate) fn into_list(self) -> Vec<(u32, u64)> {
+        self.0.into_iter().collect()
     }
 
     /// Enters the rows of each input.

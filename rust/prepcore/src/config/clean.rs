@@ -1,6 +1,7 @@
 //! The configuration of `clean`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,10 +29,18 @@ pub struct Clean {
     pub dedup_key: DedupKey,
     /// Where the keys already seen are kept.
     pub dedup: Dedup,
+    /// Cleaned folders whose documents are dropped from this input too.
+    pub against: Vec<PathBuf>,
     /// Write the dropped documents too, beside the reason.
     pub keep_dropped: bool,
     /// Read only so many documents.
     pub limit: Option<u64>,
+    /// The share of the parts that this process works on, where several work together.
+    pub shard: Option<Shard>,
+    /// The step that this process does, where they are given one by one.
+    pub step: Step,
+    /// Whether an output folder that was made by other settings is emptied first.
+    pub overwrite: bool,
     /// Worker threads; all cores when not given.
     pub threads: Option<usize>,
     /// The memory to stay within.
@@ -51,8 +60,12 @@ impl Default for Clean {
             rules: Rules::default(),
             dedup_key: DedupKey::Exact,
             dedup: Dedup::Auto,
+            against: Vec::new(),
             keep_dropped: false,
             limit: None,
+            shard: None,
+            step: Step::Auto,
+            overwrite: false,
             threads: None,
             memory: ByteSize::from_bytes(1 << 30),
             max_unreadable: 0.001,
@@ -89,6 +102,17 @@ impl Clean {
         }
         if let Some(rule) = self.rules.repetition.on() {
             rule.validate()?;
+        }
+        if self.dedup == Dedup::Off && !self.against.is_empty() {
+            return Err(Error::config("--against", "has no effect with --dedup off").hint("leave one of them out"));
+        }
+        let together = self.shard.is_some_and(|shard| shard.count > 1);
+        if self.dedup == Dedup::Memory && together {
+            let message = "the keys of several shards meet on disk; got --dedup memory with --shard";
+            return Err(Error::config("--dedup", message).hint("leave --dedup out"));
+        }
+        if self.step != Step::Auto && !(together || self.dedup == Dedup::Disk) {
+            return Err(Error::config("--step", "a run that is neither sharded nor --dedup disk has one step"));
         }
         validate_running(self.threads, self.memory, self.max_unreadable)
     }
@@ -311,16 +335,77 @@ impl<'de> Deserialize<'de> for DedupKey {
     }
 }
 
-/// Where the keys already seen are kept.
+/// Where the keys already seen are kept. The output is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dedup {
-    /// In memory.
+    /// In memory while they fit the budget, then on disk.
     Auto,
-    /// In memory.
+    /// In memory; a run whose keys do not fit the budget stops and says so.
     Memory,
+    /// On disk, which reads the input twice.
+    Disk,
     /// No deduplication.
     Off,
+}
+
+/// A step of deduplication on disk, over some of the parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// All that can be done now.
+    Auto,
+    /// Writes the keys of the documents that pass the rules.
+    Sign,
+    /// Finds, key range by key range, which document of each key came first.
+    Resolve,
+    /// Writes the kept documents.
+    Emit,
+}
+
+/// One of several processes that work on the same output: the `index`th of `count`, from 1. Written `2/7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Shard {
+    /// A run by one process.
+    pub const WHOLE: Self = Self { index: 1, count: 1 };
+
+    /// Whether the piece of work of this number is this shard's: every `count`th is.
+    #[must_use]
+    pub fn owns(self, number: usize) -> bool {
+        number % self.count == self.index - 1
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index, self.count)
+    }
+}
+
+impl Serialize for Shard {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shard {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let numbers = text.split_once('/').map(|(index, count)| (index.parse(), count.parse()));
+        match numbers {
+            Some((Ok(index), Ok(count))) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err(serde::de::Error::custom(format!(
+                "--shard: got {text:?}, expected i/n with i from 1 to n, such as 2/7"
+            ))),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -345,6 +430,8 @@ mod tests {
     fn unknown_fields_and_values_out_of_range_are_named() {
         let error = from_json::<Clean>(r#"{"rules": {"short_lines": {"min_line": 3}}}"#).unwrap_err();
         assert!(error.to_string().contains("min_line"), "{error}");
+        let error = from_json::<Clean>(r#"{"shard": "8/7"}"#).unwrap_err();
+        assert!(error.to_string().contains("--shard: got \"8/7\", expected i/n"), "{error}");
         let error = Clean { threads: Some(0), ..Clean::default() }.validate().unwrap_err();
         assert!(error.to_string().starts_with("--threads: got 0"), "{error}");
         let repetition = Switch::On(Repetition { max_repeated_chars: 2.0, ..Repetition::default() });

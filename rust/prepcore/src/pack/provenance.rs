@@ -1,11 +1,10 @@
 //! From a document of the input to where it came from: through the keys of a cleaned folder to the raw file.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::ledger::{self, KEY_RECORD, KEYS_HEADER};
+use crate::ledger::KeyFile;
 use crate::manifest::Cleaned;
 use crate::source::{Address, SourceFile};
 use crate::{Error, Result};
@@ -22,7 +21,7 @@ enum Origin {
     /// It is raw: its own name.
     Raw(Arc<str>),
     /// It is a part of a cleaned folder: the names of that folder's inputs, and this part's keys.
-    Part { inputs: Arc<[Arc<str>]>, keys: PathBuf, rows: u64 },
+    Part { inputs: Arc<[Arc<str>]>, keys: PathBuf, records: u64, rows: u64 },
 }
 
 impl Provenance {
@@ -50,7 +49,8 @@ impl Provenance {
             let part = known.and_then(|(manifest, inputs)| {
                 let part =
                     manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
-                Some(Origin::Part { inputs, keys: folder.join(&part.keys.path), rows: part.kept.rows })
+                let keys = folder.join(&part.keys.path);
+                Some(Origin::Part { inputs, keys, records: part.keys.rows, rows: part.kept.rows })
             });
             Ok(part.unwrap_or_else(|| Origin::Raw(Arc::from(file.name.as_str()))))
         };
@@ -62,9 +62,9 @@ impl Provenance {
     /// # Errors
     /// [`Error::Corrupt`] for keys that do not fit their part.
     pub(crate) fn trace(&mut self, address: Address) -> Result<(Arc<str>, u64)> {
-        let (inputs, keys, rows) = match self.files.get(address.source as usize) {
+        let (inputs, keys, records, rows) = match self.files.get(address.source as usize) {
             Some(Origin::Raw(name)) => return Ok((Arc::clone(name), address.row)),
-            Some(Origin::Part { inputs, keys, rows }) => (inputs, keys, *rows),
+            Some(Origin::Part { inputs, keys, records, rows }) => (inputs, keys, *records, *rows),
             None => {
                 return Err(Error::Internal(format!(
                     "a document of file {}, which is not planned",
@@ -74,7 +74,7 @@ impl Provenance {
         };
         let kept = match self.open.take() {
             Some((source, kept)) if source == address.source => kept,
-            _ => read_kept(keys, rows)?,
+            _ => read_kept(keys, records, rows)?,
         };
         let origin = kept.get(address.row as usize).copied();
         self.open = Some((address.source, kept));
@@ -87,23 +87,26 @@ impl Provenance {
 }
 
 /// The addresses of the kept documents, in the order of the part's rows.
-fn read_kept(path: &Path, rows: u64) -> Result<Vec<Address>> {
-    let bytes = fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-    let records = bytes
-        .strip_prefix(&KEYS_HEADER)
-        .ok_or_else(|| Error::corrupt(path, "first bytes", "not a key file of version 1"))?;
-    let kept: Vec<Address> = records.chunks_exact(KEY_RECORD).filter_map(ledger::kept_address).collect();
-    if !records.len().is_multiple_of(KEY_RECORD) || kept.len() as u64 != rows {
-        let seen = format!("{} kept documents in {} bytes, expected {rows}", kept.len(), bytes.len());
-        return Err(Error::corrupt(path, "records", seen));
+fn read_kept(path: &Path, records: u64, rows: u64) -> Result<Vec<Address>> {
+    let mut kept = Vec::new();
+    for record in KeyFile::open(path, records)? {
+        let record = record?;
+        if record.kept {
+            kept.push(record.address);
+        }
+    }
+    if kept.len() as u64 != rows {
+        return Err(Error::corrupt(path, "records", format!("{} kept documents, expected {rows}", kept.len())));
     }
     Ok(kept)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::ledger::key_record;
+    use crate::ledger::{KEYS_HEADER, KeyRecord};
 
     #[test]
     fn only_kept_documents_are_rows() {
@@ -111,15 +114,15 @@ mod tests {
         let path = folder.path().join("part-00000.keys");
         let address = |row| Address { source: 1, row };
         let mut bytes = KEYS_HEADER.to_vec();
-        bytes.extend(key_record(Some(7), address(3), true));
-        bytes.extend(key_record(Some(8), address(4), false));
-        bytes.extend(key_record(None, address(9), true));
+        for (key, row, kept) in [(Some(7), 3, true), (Some(8), 4, false), (None, 9, true)] {
+            bytes.extend(KeyRecord { key, address: address(row), kept }.encode());
+        }
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_kept(&path, 2).unwrap(), [address(3), address(9)]);
-        assert!(read_kept(&path, 3).unwrap_err().to_string().contains("2 kept documents"));
+        assert_eq!(read_kept(&path, 3, 2).unwrap(), [address(3), address(9)]);
+        assert!(read_kept(&path, 3, 3).unwrap_err().to_string().contains("2 kept documents"));
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(read_kept(&path, 1).is_err());
+        assert!(read_kept(&path, 3, 2).is_err());
         fs::write(&path, "PREPKEYS?").unwrap();
-        assert!(read_kept(&path, 0).unwrap_err().to_string().contains("not a key file"));
+        assert!(read_kept(&path, 0, 0).unwrap_err().to_string().contains("not a key file"));
     }
 }

@@ -1,20 +1,18 @@
 //! `clean`: documents in, the kept ones out, and a ledger of all the others.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde_json::Value;
 
-use super::folder::{CleanFolder, FolderWriter, Grouping};
-use super::judge::Decide;
-use super::pool::{self, Width};
-use super::{Progress, Watcher, preview, run_facts};
-use crate::Result;
-use crate::config::{Clean, Dedup, OutputFormat, resolve_threads};
+use super::cleaning::{Cleaning, Outcome};
+use super::folder::CleanFolder;
+use super::{Preview, Progress, Watcher, run_facts};
+use crate::config::{Clean, Dedup, OutputFormat, Shard};
 use crate::dedup::{KEY_ALGORITHM, KEY_SEED};
-use crate::manifest::{self, Cleaned, HashRecord, InputRecord};
-use crate::sink;
+use crate::manifest::{self, HashRecord, InputRecord};
+use crate::resume::{self, Identity, Opened, RunFolder};
 use crate::source::{Options, Plan};
+use crate::{Error, Result, sink};
 
 /// How `clean` reads its input.
 #[must_use]
@@ -29,21 +27,23 @@ pub fn options(configuration: &Clean) -> Options {
     }
 }
 
-/// Finds what is wrong with a configuration for the input of a plan, and does nothing else.
+/// Finds what a run would be refused for, and says what it would read and write; does nothing else.
 ///
 /// # Errors
-/// [`crate::Error::Config`], as [`clean`] would.
-pub fn check(configuration: &Clean, plan: &Plan) -> Result<()> {
+/// [`Error::Config`] and [`Error::Input`], as [`clean`] would before it starts.
+pub fn preview(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
     configuration.validate()?;
-    CleanFolder::new(configuration, plan, Path::new(""), &Progress::default()).map(|_| ())
+    CleanFolder::new(configuration, plan, &Progress::default())?;
+    check(configuration, plan, inputs, out)?;
+    Ok(super::preview::of_plan(plan, out))
 }
 
-/// Cleans what a plan reads into a folder and returns its manifest.
+/// Cleans what a plan reads into a folder. A run that was stopped goes on where it was.
 ///
 /// `inputs` are the paths behind the plan, which must not hold the output.
 ///
 /// # Errors
-/// [`crate::Error::Config`] and [`crate::Error::Input`] before the work starts; later whatever a file, the disk or
+/// [`Error::Config`] and [`Error::Input`] before the work starts; later whatever a file, the disk or
 /// the watcher refuses. Parts that were finished stay.
 pub fn clean(
     configuration: &Clean,
@@ -51,52 +51,48 @@ pub fn clean(
     inputs: &[PathBuf],
     out: &Path,
     watcher: Watcher<'_>,
-) -> Result<Cleaned> {
+) -> Result<Outcome> {
     configuration.validate()?;
-    let started = Instant::now();
     let progress = Progress::of_plan(plan);
-    let folder = CleanFolder::new(configuration, plan, out, &progress)?;
-    preview::check(plan, inputs, out)?;
-    let mut records = InputRecord::of_files(&plan.files, &mut *watcher)?;
-    sink::prepare_folder(out)?;
-    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
-    let writer = FolderWriter::create(&folder);
-    let order = (Decide::new(configuration), Grouping::default());
-    let ran = writer.and_then(|writer| pool::run(&folder, width, order, writer, &progress, watcher));
-    let writer = match ran {
-        Ok((_, writer)) => writer,
-        Err(error) => {
-            folder.remove_empty();
-            return Err(error);
-        }
-    };
-    let (counts, parts, rows) = writer.finish()?;
-    rows.enter(&mut records);
-    let manifest = Cleaned {
+    let folder = CleanFolder::new(configuration, plan, &progress)?;
+    check(configuration, plan, inputs, out)?;
+    let identity = Identity {
         format: manifest::CLEANED_FORMAT.into(),
         format_version: 1,
         program: manifest::program(),
-        configuration: settings(configuration, plan),
+        configuration: settings(configuration, &folder),
         hash: HashRecord { algorithm: KEY_ALGORITHM.into(), seed: KEY_SEED },
-        inputs: records,
-        counts,
-        parts,
+        inputs: InputRecord::of_files(&plan.files, &mut *watcher)?,
     };
-    manifest.counts.check()?;
-    let seconds = started.elapsed().as_secs_f64();
-    let facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
-    sink::write_json(out.join(manifest::RUN), &facts)?;
-    // The manifest comes last: a folder that has one is complete.
-    sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
-    Ok(manifest)
+    let shard = configuration.shard.unwrap_or(Shard::WHOLE);
+    match RunFolder::open(out, &identity, configuration.overwrite, shard)? {
+        Opened::Finished(manifest) => Ok(Outcome::FinishedBefore(*manifest)),
+        Opened::Run(run) => Cleaning::new(configuration, &folder, identity, run).run(watcher),
+    }
+}
+
+/// What a run is refused for without work.
+fn check(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
+    let files = plan.files.iter().map(|file| file.path.as_path());
+    sink::check_apart(out, inputs, files)?;
+    if let Some(against) = configuration.against.iter().find(|against| same_folder(against, out)) {
+        return Err(Error::config("--against", format!("{} is the output folder", against.display())));
+    }
+    resume::standing(out)?;
+    super::preview::check_space(plan, out)
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The settings that change the output, with what `auto` came to.
-fn settings(configuration: &Clean, plan: &Plan) -> Value {
-    let resolved =
-        Clean { format: sink::resolve_format(configuration.format, plan.kind), ..configuration.clone() };
+fn settings(configuration: &Clean, folder: &CleanFolder<'_>) -> Value {
+    let format = sink::resolve_format(configuration.format, folder.plan.kind);
+    let resolved = Clean { format, ..configuration.clone() };
     let mut settings = run_facts::settings(&resolved);
     let dedup = if configuration.dedup == Dedup::Off { "off" } else { "on" };
     settings.insert("dedup".into(), dedup.into());
+    settings.insert("against".into(), folder.against.records().into());
     settings.into()
 }

@@ -11,10 +11,11 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::judge::{Decide, Decided, Judge, Judged};
+use super::judge::{Decide, Decided, Deduplication, Judge, Judged};
 use super::pool::{self, Event, Reservation, Road, Step, Width};
 use super::{Progress, clean};
-use crate::config::{Clean, resolve_threads};
+use crate::config::{Clean, Dedup, resolve_threads};
+use crate::dedup::Against;
 use crate::manifest::Counts;
 use crate::source::{Plan, StreamInput, Unit};
 use crate::{Error, Result};
@@ -56,12 +57,23 @@ impl Outcome {
 /// come from the iterator.
 pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<CleanedStream> {
     configuration.validate()?;
+    if configuration.dedup == Dedup::Disk || configuration.shard.is_some() {
+        let (option, value) = match configuration.shard {
+            Some(shard) => ("--shard", shard.to_string()),
+            None => ("--dedup", "disk".to_owned()),
+        };
+        return Err(Error::config(option, format!("got {value}, but a stream can be read only once"))
+            .hint("clean files into a folder"));
+    }
     let plan = Plan::stream(input, clean::options(configuration))?;
     let judge = Judge::new(configuration, &plan)?;
     let schema = Arc::clone(&plan.schema);
     let (sender, receiver) = bounded(QUEUE);
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
-    let decide = Decide::new(configuration);
+    let against = Against::open(&configuration.against, &configuration.dedup_key)?;
+    let mut deduplication = Deduplication::in_memory(configuration);
+    deduplication.learn(&against)?;
+    let decide = Decide::new(configuration.limit, deduplication);
     let abandoned = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&abandoned);
     let engine = thread::spawn(move || {
@@ -151,7 +163,7 @@ impl Road for StreamRoad {
     type Mapped = Judged;
     type Job = (Decided, Reservation);
     type Done = (RecordBatch, Counts, Reservation);
-    type Order = Decide;
+    type Order = Decide<'static>;
     type Writer = Counts;
 
     fn source(&self) -> &Plan {
@@ -162,11 +174,15 @@ impl Road for StreamRoad {
         self.judge.judge(self.plan.documents(unit)?)
     }
 
-    fn order(&self, decide: &mut Decide, event: Event<Judged>) -> Result<Step<Self::Job>> {
+    fn order(&self, decide: &mut Decide<'static>, event: Event<Judged>) -> Result<Step<Self::Job>> {
         let mut step = Step::default();
         if let Event::Unit(judged, held) = event {
-            step.jobs.push((decide.decide(judged), held));
+            step.jobs.push((decide.decide(judged)?, held));
             step.stop = decide.is_full();
+            if decide.is_over_budget() {
+                return Err(Error::memory("the keys of the documents seen no longer fit the memory budget")
+                    .hint("raise `memory`, or clean files into a folder, where keys go to disk"));
+            }
         }
         Ok(step)
     }

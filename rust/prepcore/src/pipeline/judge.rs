@@ -4,34 +4,40 @@ use arrow_array::BooleanArray;
 
 use crate::Result;
 use crate::config::{Clean, Dedup};
-use crate::dedup::{Key, Keyer, Seen};
-use crate::ledger::{DUPLICATE, Fate};
+use crate::dedup::{Against, Duplicates, Key, Keyer, PartDuplicates, Seen, Twin};
+use crate::ledger::{AGAINST, DUPLICATE, Fate};
 use crate::manifest::Counts;
 use crate::rule::{RuleSet, Verdict};
-use crate::source::{Documents, Numbering, Plan};
+use crate::source::{Address, Documents, Numbering, Plan, Start};
+
+/// The share of the memory budget that the keys seen may take, as a divisor.
+const KEYS_SHARE: u64 = 2;
 
 /// Judges units, each alone.
 pub(crate) struct Judge {
     rules: RuleSet,
     keyer: Keyer,
+    /// What documents are counted under that were seen before, in this input or elsewhere.
+    repeats: &'static [&'static str],
 }
 
 /// A unit with the verdict on each of its documents, and the keys of those that passed.
 pub(crate) struct Judged {
-    documents: Documents,
-    verdicts: Vec<Verdict>,
-    keys: Vec<Option<Key>>,
+    pub(crate) documents: Documents,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) keys: Vec<Option<Key>>,
 }
 
 impl Judge {
     pub(crate) fn new(configuration: &Clean, plan: &Plan) -> Result<Self> {
         let keyer = Keyer::new(&configuration.dedup_key, &plan.schema)?;
-        Ok(Self { rules: RuleSet::new(&configuration.rules), keyer })
+        let repeats = if configuration.against.is_empty() { &[DUPLICATE][..] } else { &[DUPLICATE, AGAINST] };
+        Ok(Self { rules: RuleSet::new(&configuration.rules), keyer, repeats })
     }
 
     /// Every reason a document can go for, in their order.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = &'static str> {
-        self.rules.reasons().chain([DUPLICATE])
+        self.rules.reasons().chain(self.repeats.iter().copied())
     }
 
     pub(crate) fn judge(&self, documents: Documents) -> Result<Judged> {
@@ -49,10 +55,66 @@ impl Judge {
     }
 }
 
+/// How duplicates are found.
+pub(crate) enum Deduplication<'a> {
+    /// Not at all.
+    Off,
+    /// By the keys seen so far, which may take so many bytes.
+    Memory { seen: Box<Seen>, budget: u64 },
+    /// By what was resolved on disk, part by part.
+    Disk { duplicates: &'a Duplicates, part: Option<PartDuplicates<'a>> },
+}
+
+impl Deduplication<'_> {
+    /// An empty set of keys, or none where `--dedup off` asks for none.
+    pub(crate) fn in_memory(configuration: &Clean) -> Self {
+        match configuration.dedup {
+            Dedup::Off => Self::Off,
+            _ => Self::Memory { seen: Box::default(), budget: configuration.memory.bytes() / KEYS_SHARE },
+        }
+    }
+
+    /// Whether the keys take more than they may.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        matches!(self, Self::Memory { seen, budget } if seen.bytes() as u64 > *budget)
+    }
+
+    /// Takes in the keys of the folders of `--against`, which come before all documents of the input. Stops where
+    /// the budget is spent.
+    pub(crate) fn learn(&mut self, against: &Against) -> Result<()> {
+        for file in 0..against.files() {
+            self.remember(against.keys(file)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in keys. Stops where the budget is spent.
+    pub(crate) fn remember(&mut self, keys: impl Iterator<Item = Result<(Key, Twin)>>) -> Result<()> {
+        for pair in keys {
+            if self.is_over_budget() {
+                return Ok(());
+            }
+            let Self::Memory { seen, .. } = self else { return Ok(()) };
+            let (key, twin) = pair?;
+            seen.insert_twin(key, twin);
+        }
+        Ok(())
+    }
+
+    fn twin(&mut self, key: Key, address: Address) -> Result<Option<Twin>> {
+        match self {
+            Self::Off | Self::Disk { part: None, .. } => Ok(None),
+            Self::Memory { seen, .. } => Ok(seen.insert(key, address)),
+            Self::Disk { part: Some(part), .. } => part.twin(address),
+        }
+    }
+}
+
 /// What must be decided in input order: line numbers, `--limit`, and which document of a key came first.
-pub(crate) struct Decide {
-    seen: Option<Seen>,
+pub(crate) struct Decide<'a> {
+    deduplication: Deduplication<'a>,
     numbering: Numbering,
+    limit: Option<u64>,
 }
 
 /// A unit whose documents' fates are known.
@@ -62,10 +124,21 @@ pub(crate) struct Decided {
     pub(crate) keys: Vec<Option<Key>>,
 }
 
-impl Decide {
-    pub(crate) fn new(configuration: &Clean) -> Self {
-        let seen = (configuration.dedup != Dedup::Off).then(Seen::default);
-        Self { seen, numbering: Numbering::new(configuration.limit) }
+impl<'a> Decide<'a> {
+    pub(crate) fn new(limit: Option<u64>, deduplication: Deduplication<'a>) -> Self {
+        Self { deduplication, numbering: Numbering::new(limit), limit }
+    }
+
+    /// Goes on at the start of a part; `start` tells what lies before it where the part before does not.
+    pub(crate) fn begin_part(&mut self, number: usize, start: Option<&Start>) -> Result<()> {
+        if let Some(start) = start {
+            let remaining = self.limit.map(|limit| limit.saturating_sub(start.documents));
+            self.numbering.restart(start.lines, remaining);
+        }
+        if let Deduplication::Disk { duplicates, part } = &mut self.deduplication {
+            *part = Some(duplicates.of_part(number)?);
+        }
+        Ok(())
     }
 
     /// Whether `--limit` is reached.
@@ -73,23 +146,30 @@ impl Decide {
         self.numbering.is_full()
     }
 
+    /// Whether the keys take more memory than they may.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.deduplication.is_over_budget()
+    }
+
     /// Decides a unit; units must come in input order.
-    pub(crate) fn decide(&mut self, judged: Judged) -> Decided {
+    pub(crate) fn decide(&mut self, judged: Judged) -> Result<Decided> {
         let Judged { mut documents, mut verdicts, mut keys } = judged;
         self.numbering.number(&mut documents);
         verdicts.truncate(documents.len());
         keys.truncate(documents.len());
-        let fate =
-            |((verdict, key), address): ((Verdict, &Option<Key>), _)| match (verdict, key, &mut self.seen) {
-                (Some(finding), ..) => Fate::Judged(finding),
-                (None, Some(key), Some(seen)) => {
-                    seen.insert(*key, address).map_or(Fate::Kept, Fate::Duplicate)
-                }
-                _ => Fate::Kept,
-            };
-        let fates =
-            verdicts.into_iter().zip(&keys).zip(documents.addresses.iter().copied()).map(fate).collect();
-        Decided { documents, fates, keys }
+        let mut fates = Vec::with_capacity(documents.len());
+        for ((verdict, key), address) in verdicts.into_iter().zip(&keys).zip(&documents.addresses) {
+            fates.push(match (verdict, key) {
+                (Some(finding), _) => Fate::Judged(finding),
+                (None, None) => Fate::Kept,
+                (None, Some(key)) => match self.deduplication.twin(*key, *address)? {
+                    None => Fate::Kept,
+                    Some(Twin::Input(twin)) => Fate::Duplicate(twin),
+                    Some(Twin::Against(twin)) => Fate::Against(twin),
+                },
+            });
+        }
+        Ok(Decided { documents, fates, keys })
     }
 }
 

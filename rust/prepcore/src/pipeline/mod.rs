@@ -2,18 +2,25 @@
 
 pub mod clean;
 pub mod clean_stream;
+mod cleaning;
+mod each;
+mod emit;
 mod folder;
+mod grouping;
 mod judge;
 pub mod pack;
+mod part_writer;
 mod pool;
 mod preview;
 mod run_facts;
 mod sample;
+mod sign;
 mod token_folder;
 mod tokenization;
 pub mod tokenizer;
 mod watch;
 
+pub use cleaning::{Outcome, Waiting};
 pub use preview::{Preview, preview};
 pub use tokenization::Tokenization;
-pub use watch::{Progress, Watcher};
+pub use watch::{Progress, Stage, Watcher};

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Progress, Watcher};
-use crate::source::{Plan, UNIT_BYTES, Unit, Units};
+use crate::source::{Plan, Remaining, UNIT_BYTES, Unit, Units};
 use crate::{Error, Result};
 
 /// How often the calling thread looks at signals and reports progress.
@@ -44,6 +44,24 @@ pub(crate) trait Segments: Sync {
     fn weight(&self, unit: &Self::Unit) -> u64;
 }
 
+impl Segments for Remaining<'_> {
+    type Unit = Unit;
+
+    fn segments(&self) -> usize {
+        self.len()
+    }
+
+    fn open(&self, number: usize) -> Result<Units<'_>> {
+        let segment = self.segment(number);
+        let segment = segment.ok_or_else(|| Error::Internal(format!("no segment {number} is left")))?;
+        self.plan.open(segment, self.offset(segment))
+    }
+
+    fn weight(&self, unit: &Unit) -> u64 {
+        unit.weight
+    }
+}
+
 impl Segments for Plan {
     type Unit = Unit;
 
@@ -52,7 +70,7 @@ impl Segments for Plan {
     }
 
     fn open(&self, segment: usize) -> Result<Units<'_>> {
-        Self::open(self, segment)
+        Self::open(self, segment, 0)
     }
 
     fn weight(&self, unit: &Unit) -> u64 {

@@ -33,14 +33,18 @@ pub struct Preview {
     pub notes: Vec<String>,
 }
 
-/// Previews a run.
+/// Previews a run into a folder that must be new or empty.
 ///
 /// # Errors
 /// [`Error::Input`] where the run itself would be refused: an output folder that is not empty or lies inside the
 /// input, or too little free space.
 pub fn preview(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
     check(plan, inputs, out)?;
-    Ok(Preview {
+    Ok(of_plan(plan, out))
+}
+
+pub(crate) fn of_plan(plan: &Plan, out: &Path) -> Preview {
+    Preview {
         kind: plan.kind.name(),
         files: plan.files.len(),
         bytes: plan.bytes,
@@ -50,12 +54,18 @@ pub fn preview(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
         output_bytes: output_bytes(plan),
         free_bytes: free_bytes(out),
         notes: plan.notes.clone(),
-    })
+    }
 }
 
 /// The checks of a run that need no work.
 pub(crate) fn check(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
-    sink::check_folder(out, inputs)?;
+    sink::check_apart(out, inputs, plan.files.iter().map(|file| file.path.as_path()))?;
+    sink::check_empty(out)?;
+    check_space(plan, out)
+}
+
+/// Checks that what will be written, about, has room.
+pub(crate) fn check_space(plan: &Plan, out: &Path) -> Result<()> {
     let wanted = output_bytes(plan);
     match free_bytes(out) {
         Some(free) if free < wanted => Err(Error::input(

@@ -8,7 +8,7 @@ use crate::config::{ByteSize, resolve_threads};
 /// The settings that change the output: a configuration without its running options.
 pub(crate) fn settings(configuration: &impl Serialize) -> Map<String, Value> {
     let Value::Object(mut settings) = json!(configuration) else { return Map::new() };
-    for running in ["threads", "memory", "max_unreadable"] {
+    for running in ["threads", "memory", "max_unreadable", "shard", "step", "overwrite"] {
         settings.shift_remove(running);
     }
     settings

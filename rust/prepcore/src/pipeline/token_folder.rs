@@ -152,7 +152,10 @@ impl Road for PackFolder<'_> {
                 step.jobs.push(Job { part, documents, held });
                 step.stop = order.numbering.is_full();
             }
-            Event::SegmentEnd(segment) => order.parts.segment_end(self.plan, segment),
+            Event::SegmentEnd(segment) => {
+                let next = (segment + 1 < self.plan.segments.len()).then_some(segment + 1);
+                order.parts.segment_end(self.plan, segment, next);
+            }
             Event::End => {}
         }
         Ok(step)

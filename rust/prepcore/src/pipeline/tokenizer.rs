@@ -86,7 +86,8 @@ pub fn tokenizer(
 ) -> Result<TrainedTokenizer> {
     configuration.validate()?;
     let started = Instant::now();
-    sink::check_folder(out, paths)?;
+    sink::check_apart(out, paths, plan.files.iter().map(|file| file.path.as_path()))?;
+    sink::check_empty(out)?;
     let mut inputs = InputRecord::of_files(&plan.files, &mut *watcher)?;
     sink::prepare_folder(out)?;
     let ran = learn(configuration, plan, watcher).and_then(|learned| {

@@ -1,6 +1,6 @@
 //! How a caller follows a run and stops it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::Result;
 use crate::source::Plan;
@@ -18,12 +18,55 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Bytes of text there will be, as far as metadata tell; 0 where they do not.
     pub bytes_expected: AtomicU64,
+    stage: AtomicUsize,
+}
+
+/// What a run is doing. A run has one stage, or those of deduplication on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The verb itself.
+    Whole,
+    /// Keys of documents are written.
+    Sign,
+    /// Keys are compared.
+    Resolve,
+    /// The kept documents are written.
+    Emit,
+}
+
+const STAGES: [Stage; 4] = [Stage::Whole, Stage::Sign, Stage::Resolve, Stage::Emit];
+
+impl Stage {
+    /// Its name; none for [`Stage::Whole`], which has the verb's.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Whole => None,
+            Self::Sign => Some("sign"),
+            Self::Resolve => Some("resolve"),
+            Self::Emit => Some("emit"),
+        }
+    }
 }
 
 impl Progress {
     /// Counters of a run that has not begun.
     pub(crate) fn of_plan(plan: &Plan) -> Self {
         Self { bytes_expected: plan.text_bytes.into(), ..Self::default() }
+    }
+
+    /// Begins a stage: the counters start again.
+    pub(crate) fn begin(&self, stage: Stage, bytes_expected: u64) {
+        for counter in [&self.documents, &self.kept, &self.unreadable, &self.bytes] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.bytes_expected.store(bytes_expected, Ordering::Relaxed);
+        self.stage.store(stage as usize, Ordering::Relaxed);
+    }
+
+    /// What the run is doing.
+    pub fn stage(&self) -> Stage {
+        STAGES[self.stage.load(Ordering::Relaxed)]
     }
 
     /// Adds to a counter.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::fault;
 use crate::{Error, Result, manifest};
 
 /// A file being written under a temporary name. Dropped without [`AtomicFile::commit`], it is removed.
@@ -30,7 +31,8 @@ impl AtomicFile {
     pub(crate) fn create(target: PathBuf) -> Result<Self> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let temporary = target.with_file_name(format!(".{name}.tmp"));
-        let file = File::create(&temporary).map_err(|source| Error::io(&temporary, "create", source))?;
+        let file = fault::point("create", &temporary).and_then(|()| File::create(&temporary));
+        let file = file.map_err(|source| Error::io(&temporary, "create", source))?;
         Ok(Self { target, temporary, file: Some(file), hash: Box::new(Xxh3::new()), bytes: 0 })
     }
 
@@ -47,10 +49,17 @@ impl AtomicFile {
     /// Flushes the file to disk and gives it its name.
     pub(crate) fn commit(mut self) -> Result<Written> {
         if let Some(file) = self.file.take() {
-            file.sync_all().map_err(|source| Error::io(&self.target, "flush", source))?;
+            let flushed = fault::point("flush", &self.target).and_then(|()| file.sync_all());
+            flushed.map_err(|source| {
+                let _ = fs::remove_file(&self.temporary);
+                Error::io(&self.target, "flush", source)
+            })?;
         }
-        fs::rename(&self.temporary, &self.target)
-            .map_err(|source| Error::io(&self.target, "rename", source))?;
+        let renamed = fault::point("rename", &self.target).and_then(|()| fs::rename(&self.temporary, &self.target));
+        renamed.map_err(|source| {
+            let _ = fs::remove_file(&self.temporary);
+            Error::io(&self.target, "rename", source)
+        })?;
         let folder = self.target.parent().unwrap_or(Path::new("."));
         // The name is on disk only once its folder is.
         File::open(folder)
@@ -64,6 +73,7 @@ impl AtomicFile {
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Err(io::Error::other("the file is closed")) };
+        fault::point("write", &self.target)?;
         let written = file.write(bytes)?;
         self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
@@ -104,28 +114,40 @@ pub(crate) fn prepare_folder(out: &Path) -> Result<()> {
     probe.map(|_| ()).map_err(|error| Error::input(out, format!("is not writable: {error}")))
 }
 
-/// Checks that an output folder is missing or empty, and not inside the input.
+/// Checks that an output folder is missing or empty.
+///
+/// # Errors
+/// [`Error::Input`] where it is not.
+pub(crate) fn check_empty(out: &Path) -> Result<()> {
+    match fs::read_dir(out) {
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(Error::input(out, "the output folder is not empty").hint("name a new folder")),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::input(out, format!("cannot be used as the output folder: {error}"))),
+    }
+}
+
+/// Checks that an output folder does not lie inside the input, nor a file of the input in it.
 ///
 /// # Errors
 /// [`Error::Input`] says which of these does not hold.
-pub(crate) fn check_folder(out: &Path, inputs: &[PathBuf]) -> Result<()> {
-    match fs::read_dir(out) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                return Err(Error::input(out, "the output folder is not empty")
-                    .hint("name a new folder; this version does not continue a run"));
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::input(out, format!("cannot be used as the output folder: {error}"))),
-    }
-    let out = absolute(out);
+pub(crate) fn check_apart<'f>(
+    out: &Path,
+    inputs: &[PathBuf],
+    mut files: impl Iterator<Item = &'f Path>,
+) -> Result<()> {
+    let real = absolute(out);
     for input in inputs.iter().filter(|input| input.is_dir()) {
-        if out.starts_with(absolute(input)) {
-            return Err(Error::input(&out, format!("the output lies inside the input {}", input.display())));
+        if real.starts_with(absolute(input)) {
+            return Err(Error::input(&real, format!("the output lies inside the input {}", input.display())));
         }
     }
-    Ok(())
+    match files.find(|file| absolute(file).starts_with(&real)) {
+        Some(file) => Err(Error::input(&real, format!("the input {} lies inside the output", file.display()))),
+        None => Ok(()),
+    }
 }
 
 /// Removes folders that hold nothing, so that a command that failed can be given again.
@@ -171,10 +193,13 @@ mod tests {
     fn a_used_folder_and_one_inside_the_input_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let input = [folder.path().to_path_buf()];
-        let error = check_folder(&folder.path().join("new/out"), &input).unwrap_err();
+        let error = check_apart(&folder.path().join("new/out"), &input, std::iter::empty()).unwrap_err();
         assert!(error.to_string().contains("lies inside the input"), "{error}");
-        fs::write(folder.path().join("file"), "x").unwrap();
-        let error = check_folder(folder.path(), &[]).unwrap_err();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let error = check_apart(folder.path(), &[], [file.as_path()].into_iter()).unwrap_err();
+        assert!(error.to_string().contains("lies inside the output"), "{error}");
+        let error = check_empty(folder.path()).unwrap_err();
         assert!(error.to_string().contains("is not empty"), "{error}");
     }
 }

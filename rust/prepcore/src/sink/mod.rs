@@ -2,13 +2,14 @@
 
 mod atomic;
 mod documents;
+pub(crate) mod fault;
 mod jsonl;
 mod parquet;
 mod rows_parquet;
 mod sources;
 mod tokens;
 
-pub(crate) use atomic::{AtomicFile, Written, check_folder, prepare_folder, remove_empty, write_json};
+pub(crate) use atomic::{AtomicFile, Written, check_apart, check_empty, prepare_folder, remove_empty, write_json};
 pub(crate) use documents::{DocumentFile, DocumentSink, Piece, resolve_format};
 pub(crate) use jsonl::{JsonlSink, TextCompression};
 pub(crate) use parquet::{Chunks, ParquetFile, ParquetSink};

@@ -3,10 +3,10 @@
 use super::{Documents, PART_BYTES, Plan, Segment};
 
 /// A part: its number in the plan, and which piece of it where a long compressed file fills several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Part {
-    number: usize,
-    piece: usize,
+    pub(crate) number: usize,
+    pub(crate) piece: usize,
 }
 
 impl Part {
@@ -32,6 +32,11 @@ impl Numbering {
         Self { lines: (0, 0), remaining: limit }
     }
 
+    /// Goes on from elsewhere: so many lines of a file lie before, and so many rows are still wanted.
+    pub(crate) fn restart(&mut self, lines: (u32, u64), remaining: Option<u64>) {
+        *self = Self { lines, remaining };
+    }
+
     /// Whether `--limit` is reached.
     pub(crate) fn is_full(&self) -> bool {
         self.remaining == Some(0)
@@ -39,17 +44,22 @@ impl Numbering {
 
     /// Numbers a unit's lines and cuts it where the limit falls.
     pub(crate) fn number(&mut self, documents: &mut Documents) {
-        if let Some((source, lines)) = documents.lines {
-            if self.lines.0 != source {
-                self.lines = (source, 0);
-            }
-            documents.number_from(self.lines.1);
-            self.lines.1 += lines;
+        if let Some(lines) = documents.lines {
+            documents.number_from(self.lines_before(lines.source, lines.count));
         }
         if let Some(remaining) = &mut self.remaining {
             documents.truncate(*remaining);
-            *remaining -= (documents.len() + documents.unreadable.len()) as u64;
+            *remaining -= documents.rows();
         }
+    }
+
+    /// The lines of a file before a unit that has so many of them.
+    pub(crate) fn lines_before(&mut self, source: u32, count: u64) -> u64 {
+        if self.lines.0 != source {
+            self.lines = (source, 0);
+        }
+        self.lines.1 += count;
+        self.lines.1 - count
     }
 }
 
@@ -62,6 +72,11 @@ pub(crate) struct PartCursor {
 }
 
 impl PartCursor {
+    /// A cursor that stands at the start of a part, or of a piece of one.
+    pub(crate) fn at(part: Part) -> Self {
+        Self { part, filled: 0 }
+    }
+
     /// The part of a unit with so many bytes of text.
     pub(crate) fn unit(&mut self, plan: &Plan, bytes: u64) -> Part {
         if self.filled > 0 && self.filled + bytes > PART_BYTES && cut_while_reading(plan, self.part) {
@@ -77,10 +92,11 @@ impl PartCursor {
         self.part
     }
 
-    /// All units of a segment have come.
-    pub(crate) fn segment_end(&mut self, plan: &Plan, segment: usize) {
-        if segment + 1 == plan.parts[self.part.number].end {
-            *self = Self { part: Part { number: self.part.number + 1, piece: 0 }, filled: 0 };
+    /// All units of a segment have come; `next` is the segment that is read after it.
+    pub(crate) fn segment_end(&mut self, plan: &Plan, segment: usize, next: Option<usize>) {
+        let (ended, begun) = (plan.part_of(segment), next.map(|next| plan.part_of(next)));
+        if begun != Some(ended) {
+            *self = Self::at(Part { number: begun.unwrap_or(ended + 1), piece: 0 });
         }
     }
 }

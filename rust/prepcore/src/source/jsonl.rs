@@ -13,7 +13,7 @@ use memchr::{memchr, memchr_iter};
 use super::compression::{Compression, decompressed};
 use super::json;
 use super::lines::{LineBlock, LineBlocks};
-use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, Unreadable};
+use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, UnitLines, Unreadable};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
@@ -56,15 +56,22 @@ pub(crate) fn open_range(
     Ok(LineBlocks::new(file, source, start, Some(range.1), max_line).map(units(path)))
 }
 
-/// The units of a compressed file.
+/// The units of a compressed file from a unit's start on, `offset` bytes into what it decompresses to.
 pub(crate) fn open_compressed(
     path: &Path,
     source: u32,
     compression: Compression,
+    offset: u64,
     max_line: u64,
 ) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
-    let reader = decompressed(path, compression)?;
-    Ok(LineBlocks::new(reader, source, 0, None, max_line).map(units(path)))
+    let mut reader = decompressed(path, compression)?;
+    let passed = io::copy(&mut (&mut reader).take(offset), &mut io::sink());
+    let passed = passed.map_err(|error| Error::io(path, "read", error))?;
+    if passed < offset {
+        let place = format!("byte {passed} of what it decompresses to");
+        return Err(Error::corrupt(path, place, format!("the file ends, but was read to byte {offset} before")));
+    }
+    Ok(LineBlocks::new(reader, source, offset, None, max_line).map(units(path)))
 }
 
 fn units(path: &Path) -> impl FnMut(io::Result<LineBlock>) -> Result<Unit> + use<> {
@@ -109,7 +116,8 @@ pub(crate) fn documents(
         lines.unreadable.push(Unreadable { address, offset: Some(damage.offset), error: damage.error });
         row += 1;
     }
-    lines.finish(block.bytes, schema, (block.source, row))
+    let of_file = UnitLines { source: block.source, count: row, offset: block.offset };
+    lines.finish(block.bytes, schema, of_file)
 }
 
 /// The documents of a block as they are found.
@@ -156,7 +164,7 @@ impl Lines {
         Ok(())
     }
 
-    fn finish(mut self, buffer: Vec<u8>, schema: &SchemaRef, lines: (u32, u64)) -> Result<Documents> {
+    fn finish(mut self, buffer: Vec<u8>, schema: &SchemaRef, lines: UnitLines) -> Result<Documents> {
         let texts: ArrayRef = Arc::new(self.texts.finish());
         let text = TextColumn::new(&texts).ok_or_else(|| Error::Internal("texts are no strings".into()))?;
         let mut columns = vec![texts];
@@ -198,7 +206,7 @@ mod tests {
             read(b"\xef\xbb\xbf{\"text\":\"a\",\"n\":1}\r\n\n{\"text\":\"b\"}\nbad\n{\"text\":\"\"}");
         assert_eq!(documents.text.iter().collect::<Vec<_>>(), [Some("a"), Some("b"), Some("")]);
         assert_eq!(documents.addresses.iter().map(|address| address.row).collect::<Vec<_>>(), [0, 2, 4]);
-        assert_eq!(documents.lines, Some((0, 5)));
+        assert_eq!(documents.lines, Some(UnitLines { source: 0, count: 5, offset: 0 }));
         assert_eq!(documents.raw.get(0), b"{\"text\":\"a\",\"n\":1}");
         assert_eq!((documents.unreadable[0].address.row, documents.unreadable[0].offset), (3, Some(37)));
     }

@@ -15,6 +15,7 @@ mod lines;
 mod parquet;
 mod plan;
 mod regroup;
+mod remaining;
 mod stream;
 mod text_files;
 
@@ -29,6 +30,7 @@ pub use discover::{Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;
+pub(crate) use remaining::{Before, PartFacts, Position, Remaining, Start};
 pub use plan::{Options, Plan, Segment};
 pub use stream::StreamInput;
 
@@ -121,11 +123,21 @@ pub struct Documents {
     pub raw: RawLines,
     /// Rows of the unit that could not be read, in order.
     pub unreadable: Vec<Unreadable>,
-    /// For JSONL, whose rows are counted from the unit's start until order is known: the file's number, and how
-    /// many lines the unit has.
-    pub lines: Option<(u32, u64)>,
+    /// For JSONL: the unit's lines, from whose start rows are counted until order is known.
+    pub lines: Option<UnitLines>,
     /// Bytes of text.
     pub bytes: u64,
+}
+
+/// The lines that a unit of JSONL was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitLines {
+    /// The file's number.
+    pub source: u32,
+    /// How many there are.
+    pub count: u64,
+    /// Where they start in the (decompressed) file.
+    pub offset: u64,
 }
 
 /// Lines within one buffer.
@@ -155,6 +167,11 @@ impl Documents {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.addresses.is_empty()
+    }
+
+    /// The number of rows, readable or not.
+    pub(crate) fn rows(&self) -> u64 {
+        (self.addresses.len() + self.unreadable.len()) as u64
     }
 
     /// Counts line numbers on from the lines before this unit.

@@ -198,8 +198,8 @@ impl Plan {
         &self.decoded
     }
 
-    /// Reads a segment's units one after the other.
-    pub(crate) fn open(&self, segment: usize) -> Result<Units<'_>> {
+    /// Reads a segment's units one after the other; of a compressed file those from a byte of its content on.
+    pub(crate) fn open(&self, segment: usize, offset: u64) -> Result<Units<'_>> {
         let max = self.options.max_document();
         let file = |source: u32| &self.files[source as usize];
         match &self.segments[segment] {
@@ -215,7 +215,7 @@ impl Plan {
             }
             Segment::Compressed { source } => {
                 let SourceFile { path, compression, .. } = file(*source);
-                Ok(Box::new(jsonl::open_compressed(path, *source, *compression, max)?))
+                Ok(Box::new(jsonl::open_compressed(path, *source, *compression, offset, max)?))
             }
             Segment::Texts { sources } => {
                 let files = &self.files[sources.start as usize..sources.end as usize];

@@ -1,0 +1,147 @@
+//! The road of `clean` that writes: parts of row groups, and their ledger.
+
+use super::Progress;
+use super::folder::CleanFolder;
+use super::grouping::{Close, Grouping, Job};
+use super::judge::{Decide, Judged};
+use super::part_writer::PartWriter;
+use super::pool::{Event, Reservation, Road, Step};
+use crate::Result;
+use crate::ledger::{self, Fate, KeyRecord};
+use crate::manifest::{Counts, RowsBySource};
+use crate::sink::{Chunks, Piece};
+use crate::source::{Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
+
+/// The road over the parts that remain.
+pub(crate) struct Emit<'a> {
+    pub(crate) folder: &'a CleanFolder<'a>,
+    pub(crate) remaining: &'a Remaining<'a>,
+}
+
+/// What the ordered stage remembers.
+pub(crate) struct InOrder<'a> {
+    decide: Decide<'a>,
+    grouping: Grouping,
+    /// The part that deciding has begun.
+    part: Option<usize>,
+    /// The segment whose units come, by its number among those that remain.
+    segment: usize,
+    /// The keys took more memory than they may: the open part is given up.
+    spent: bool,
+}
+
+/// An encoded row group, and what the ledger says of its documents.
+pub(crate) struct Done {
+    pub(crate) part: Part,
+    pub(crate) close: Option<Close>,
+    pub(crate) documents: Piece,
+    pub(crate) dropped: Option<Chunks>,
+    pub(crate) keys: Vec<u8>,
+    pub(crate) unreadable: Vec<u8>,
+    pub(crate) counts: Counts,
+    pub(crate) rows: RowsBySource,
+    pub(crate) facts: PartFacts,
+    _held: Vec<Reservation>,
+}
+
+impl<'a> InOrder<'a> {
+    pub(crate) fn new(decide: Decide<'a>, first: Part) -> Self {
+        Self { decide, grouping: Grouping::new(first), part: None, segment: 0, spent: false }
+    }
+
+    /// Whether the run ended because the keys took more memory than they may.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    fn unit(&mut self, remaining: &Remaining<'_>, judged: Judged, held: Reservation) -> Result<Step<Job>> {
+        let mut step = Step::default();
+        let part = self.grouping.part();
+        if self.part != Some(part) {
+            self.decide.begin_part(part, remaining.start(part))?;
+            self.part = Some(part);
+        }
+        let segment = remaining.segment(self.segment).unwrap_or_default();
+        let offset = judged.documents.lines.map_or(0, |lines| lines.offset);
+        let decided = self.decide.decide(judged)?;
+        self.grouping.unit(remaining.plan, (decided, held), Position { segment, offset }, &mut step.jobs);
+        self.spent = self.decide.is_over_budget();
+        step.stop = self.decide.is_full() || self.spent;
+        Ok(step)
+    }
+}
+
+impl<'a> Road for Emit<'a> {
+    type Source = Remaining<'a>;
+    type Mapped = Judged;
+    type Job = Job;
+    type Done = Done;
+    type Order = InOrder<'a>;
+    type Writer = PartWriter<'a>;
+
+    fn source(&self) -> &Remaining<'a> {
+        self.remaining
+    }
+
+    fn map(&self, unit: Unit) -> Result<Judged> {
+        let documents = self.folder.plan.documents(unit)?;
+        let progress = self.folder.progress;
+        Progress::add(&progress.documents, documents.rows());
+        Progress::add(&progress.unreadable, documents.unreadable.len() as u64);
+        Progress::add(&progress.bytes, documents.bytes);
+        self.folder.judge.judge(documents)
+    }
+
+    fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job>> {
+        let mut step = Step::default();
+        match event {
+            Event::Unit(judged, held) => return order.unit(self.remaining, judged, held),
+            Event::SegmentEnd(number) => {
+                order.segment = number + 1;
+                order.grouping.segment_end(self.remaining, number, &mut step.jobs);
+            }
+            Event::End if order.spent => {}
+            Event::End => order.grouping.end(self.remaining, &mut step.jobs),
+        }
+        Ok(step)
+    }
+
+    fn finish(&self, job: Job) -> Result<Done> {
+        let folder = self.folder;
+        let mut counts = Counts::of_reasons(folder.judge.reasons());
+        let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
+        let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
+        let mut dropped = Vec::with_capacity(job.units.len());
+        for (decided, _) in &job.units {
+            let documents = &decided.documents;
+            counts.add(&decided.counts(folder.judge.reasons()));
+            rows.count(documents);
+            facts.documents += documents.rows();
+            if let Some(lines) = documents.lines {
+                facts.add_lines(lines.source, lines.count);
+            }
+            let fates = documents.addresses.iter().zip(&decided.keys).zip(&decided.fates);
+            for ((address, key), _) in fates.filter(|(_, fate)| **fate == Fate::Kept) {
+                keys.extend(KeyRecord { key: *key, address: *address, kept: true }.encode());
+            }
+            for row in &documents.unreadable {
+                unreadable.extend(UnreadableLine::encode(row, &folder.plan.files)?);
+            }
+            let names = folder.against.names();
+            dropped.push(ledger::dropped_batch(&folder.dropped_schema, documents, &decided.fates, names)?);
+        }
+        let kept: Vec<_> =
+            job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
+        let documents = folder.documents.encode(&kept)?;
+        drop(kept);
+        let dropped = folder.dropped.encode(&dropped)?;
+        Progress::add(&folder.progress.kept, counts.kept);
+        let _held = job.units.into_iter().map(|(_, held)| held).collect();
+        let (part, close) = (job.part, job.close);
+        Ok(Done { part, close, documents, dropped, keys, unreadable, counts, rows, facts, _held })
+    }
+
+    fn write(&self, writer: &mut PartWriter<'a>, done: Done) -> Result<()> {
+        writer.write(done)
+    }
+}

@@ -1,0 +1,144 @@
+//! Parts on disk: what belongs together is committed together, and then entered in the journal.
+
+use std::path::{Path, PathBuf};
+
+use super::emit::Done;
+use super::folder::CleanFolder;
+use super::grouping::Close;
+use crate::ledger::KEYS_HEADER;
+use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
+use crate::resume::{Finished, RunFolder};
+use crate::sink::{AtomicFile, DocumentFile, ParquetFile, Written};
+use crate::source::{Part, PartFacts};
+use crate::{Error, Result};
+
+/// Appends to the open part and commits it when it ends.
+pub(crate) struct PartWriter<'a> {
+    folder: &'a CleanFolder<'a>,
+    run: &'a mut RunFolder,
+    open: Option<OpenPart>,
+    /// Parts committed so far.
+    written: u64,
+}
+
+struct OpenPart {
+    part: Part,
+    documents: DocumentFile,
+    keys: AtomicFile,
+    key_records: u64,
+    dropped: ParquetFile,
+    /// Made when the first unreadable row comes; most parts have none.
+    unreadable: Option<AtomicFile>,
+    unreadable_path: PathBuf,
+    counts: Counts,
+    rows: RowsBySource,
+    facts: PartFacts,
+}
+
+impl<'a> PartWriter<'a> {
+    pub(crate) fn new(folder: &'a CleanFolder<'a>, run: &'a mut RunFolder) -> Self {
+        Self { folder, run, open: None, written: 0 }
+    }
+
+    /// Parts committed by this writer.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) fn write(&mut self, done: Done) -> Result<()> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => OpenPart::create(self.folder, self.run, done.part)?,
+        };
+        let close = done.close;
+        open.append(done)?;
+        match close {
+            None => self.open = Some(open),
+            Some(close) => {
+                let finished = open.commit(self.folder, self.run.out(), close)?;
+                self.run.journal().finished(finished)?;
+                self.written += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OpenPart {
+    fn create(folder: &CleanFolder<'_>, run: &RunFolder, part: Part) -> Result<Self> {
+        let (out, stem) = (run.out(), part.stem("part"));
+        let mut keys = AtomicFile::create(out.join(format!("keys/{stem}.keys")))?;
+        keys.append(&KEYS_HEADER)?;
+        let dropped = AtomicFile::create(out.join(format!("dropped/{stem}.parquet")))?;
+        let documents =
+            folder.documents.start(&out.join(format!("{stem}.{}", folder.documents.suffix())))?;
+        Ok(Self {
+            part,
+            documents,
+            keys,
+            key_records: 0,
+            dropped: folder.dropped.start(dropped)?,
+            unreadable: None,
+            unreadable_path: run.path(&format!("unreadable/{stem}.jsonl")),
+            counts: Counts::of_reasons(folder.judge.reasons()),
+            rows: RowsBySource::default(),
+            facts: PartFacts::default(),
+        })
+    }
+
+    fn append(&mut self, done: Done) -> Result<()> {
+        self.documents.append(done.documents)?;
+        self.dropped.append(done.dropped)?;
+        self.key_records += (done.keys.len() / crate::ledger::KEY_RECORD) as u64;
+        self.keys.append(&done.keys)?;
+        if !done.unreadable.is_empty() {
+            let file = match self.unreadable.take() {
+                Some(file) => file,
+                None => AtomicFile::create(self.unreadable_path.clone())?,
+            };
+            self.unreadable.insert(file).append(&done.unreadable)?;
+        }
+        self.counts.add(&done.counts);
+        self.rows.add_all(&done.rows);
+        self.facts.add(&done.facts);
+        Ok(())
+    }
+
+    fn commit(self, folder: &CleanFolder<'_>, out: &Path, close: Close) -> Result<Finished> {
+        let Self { part, documents, keys, key_records, dropped, counts, .. } = self;
+        counts.check()?;
+        let stem = part.stem("part");
+        let dropped_rows = dropped.rows();
+        let record =
+            |path: String, rows, Written { bytes, checksum }| FileRecord { path, rows, bytes, checksum };
+        let dropped = record(format!("dropped/{stem}.parquet"), dropped_rows, dropped.commit()?);
+        let keys = record(format!("keys/{stem}.keys"), key_records, keys.commit()?);
+        let unreadable = match self.unreadable {
+            None => None,
+            Some(file) => {
+                let path = self.unreadable_path.strip_prefix(out).unwrap_or(&self.unreadable_path);
+                Some(record(path.to_string_lossy().into_owned(), counts.unreadable, file.commit()?))
+            }
+        };
+        let (written, rows) = documents.commit()?;
+        let kept = record(format!("{stem}.{}", folder.documents.suffix()), rows, written);
+        if (kept.rows, dropped.rows) != (counts.kept, counts.dropped_total()) {
+            return Err(Error::Internal(format!(
+                "{stem}: {} documents and {} ledger rows were written, but {} were kept and {} dropped",
+                kept.rows,
+                dropped.rows,
+                counts.kept,
+                counts.dropped_total()
+            )));
+        }
+        Ok(Finished {
+            part: part.number,
+            piece: part.piece,
+            next: close.next,
+            record: PartRecord { kept, keys, dropped, counts },
+            unreadable,
+            rows: self.rows.into_list(),
+            facts: self.facts,
+        })
+    }
+}

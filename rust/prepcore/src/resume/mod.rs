@@ -1,0 +1,23 @@
+//! Runs that can be stopped and given again: what is finished stays, what is not goes on.
+//!
+//! While a run is unfinished, its output folder holds the folder `.unfinished`:
+//!
+//! ```text
+//! .unfinished/identity.json       what the run is: its settings and its input
+//! .unfinished/lock                held by whoever works here
+//! .unfinished/journal-….jsonl     a line for each part that was committed; a file for each shard
+//! .unfinished/unreadable/         the unreadable rows of each part
+//! .unfinished/signatures/         keys of each part  }  deduplication on disk,
+//! .unfinished/duplicates/         of each key range  }  see `dedup`
+//! ```
+//!
+//! The manifest is written when every part is there; then `.unfinished` is removed.
+
+mod finished;
+mod folder;
+mod identity;
+mod journal;
+
+pub(crate) use finished::{Finished, FinishedParts};
+pub(crate) use folder::{Opened, RunFolder, standing};
+pub(crate) use identity::Identity;
