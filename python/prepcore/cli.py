@@ -58,7 +58,9 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
     if outcome == "finished_before":
-        text = f"{command.out} is finished already, with this input and these settings: nothing was done\n{text}"
+        text = (
+            f"{command.out} is finished already, with this input and these settings: nothing was done\n{text}"
+        )
     if not command.quiet:
         # The summary is for people: it moves aside where the manifest is the answer.
         (sys.stderr if command.json else sys.stdout).write(text)

@@ -161,7 +161,10 @@ class Clean(Settings):
     keep_dropped: bool = option(False, "write the dropped documents too")
     limit: int | None = _limit()
     shard: str | None = option(
-        None, "do the share i of n of the work, such as 2/7; give it n times", metavar="I/N", parse=parse_shard
+        None,
+        "do the share i of n of the work, such as 2/7; give it n times",
+        metavar="I/N",
+        parse=parse_shard,
     )
     step: Literal["auto", "sign", "resolve", "emit"] = option(
         "auto", "step of a sharded or --dedup disk run; auto does all that can be done now"

@@ -46,8 +46,12 @@ class CleanSettings(TypedDict, total=False):
     rules: config.Rules
     dedup_key: str
     dedup: Literal["auto", "memory", "off"]
+    against: list[str]
     keep_dropped: bool
     limit: int | None
+    shard: str | None
+    step: str
+    overwrite: bool
     threads: int | None
     memory: str
     max_unreadable: float

@@ -119,7 +119,9 @@ impl Iterator for KeyFile {
         self.left = self.left.checked_sub(1)?;
         let mut record = [0; KEY_RECORD];
         let read = self.reader.read_exact(&mut record);
-        Some(read.map(|()| KeyRecord::decode(&record)).map_err(|source| Error::io(&self.path, "read", source)))
+        Some(
+            read.map(|()| KeyRecord::decode(&record)).map_err(|source| Error::io(&self.path, "read", source)),
+        )
     }
 }
 
@@ -194,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_key_record_is_as_documented() {
-        let record = KeyRecord { key: Some(0x0102 << 112), address: Address { source: 3, row: 5 }, kept: true };
+        let record =
+            KeyRecord { key: Some(0x0102 << 112), address: Address { source: 3, row: 5 }, kept: true };
         let encoded = record.encode();
         assert_eq!(encoded[..4], [1, 2, 0, 0]);
         assert_eq!(encoded[16..], [3, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);

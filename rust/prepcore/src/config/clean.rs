@@ -104,7 +104,9 @@ impl Clean {
             rule.validate()?;
         }
         if self.dedup == Dedup::Off && !self.against.is_empty() {
-            return Err(Error::config("--against", "has no effect with --dedup off").hint("leave one of them out"));
+            return Err(
+                Error::config("--against", "has no effect with --dedup off").hint("leave one of them out")
+            );
         }
         let together = self.shard.is_some_and(|shard| shard.count > 1);
         if self.dedup == Dedup::Memory && together {
@@ -112,7 +114,10 @@ impl Clean {
             return Err(Error::config("--dedup", message).hint("leave --dedup out"));
         }
         if self.step != Step::Auto && !(together || self.dedup == Dedup::Disk) {
-            return Err(Error::config("--step", "a run that is neither sharded nor --dedup disk has one step"));
+            return Err(Error::config(
+                "--step",
+                "a run that is neither sharded nor --dedup disk has one step",
+            ));
         }
         validate_running(self.threads, self.memory, self.max_unreadable)
     }

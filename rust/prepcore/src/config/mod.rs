@@ -10,7 +10,8 @@ mod size;
 mod tokenizer;
 
 pub use clean::{
-    Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, Shard, ShortLines, Step, Switch,
+    Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, Shard, ShortLines, Step,
+    Switch,
 };
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use size::ByteSize;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Key, KEY_ALGORITHM, KEY_SEED, Twin};
+use super::{KEY_ALGORITHM, KEY_SEED, Key, Twin};
 use crate::config::DedupKey;
 use crate::ledger::KeyFile;
 use crate::manifest::{self, Cleaned, HashRecord};
@@ -43,9 +43,8 @@ impl Against {
     }
 
     fn add(&mut self, folder: &Path, key: &DedupKey) -> Result<()> {
-        let refused = |message: String| {
-            Error::config("--against", format!("{}: {message}", folder.display()))
-        };
+        let refused =
+            |message: String| Error::config("--against", format!("{}: {message}", folder.display()));
         let manifest = Cleaned::of_folder(folder)?.ok_or_else(|| {
             refused("not a finished folder of `prepcore clean`".into())
                 .hint("expected a folder with the manifest.json that a finished run writes")
@@ -57,11 +56,14 @@ impl Against {
                 .hint("keys of one kind alone can be compared; see --dedup-key"));
         }
         let name = std::path::absolute(folder).ok();
-        let name = name.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let name =
+            name.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let first = self.names.len() as u32;
         self.names.extend(manifest.inputs.iter().map(|input| format!("{name}/{}", input.path)));
-        let files = manifest.parts.iter().map(|part| {
-            File { path: folder.join(&part.keys.path), keys: part.keys.rows, first }
+        let files = manifest.parts.iter().map(|part| File {
+            path: folder.join(&part.keys.path),
+            keys: part.keys.rows,
+            first,
         });
         self.files.extend(files);
         // What of that folder decides over this run: which documents it holds, not where it lies.

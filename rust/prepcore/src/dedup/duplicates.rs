@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::Twin;
 use super::sections::{Sections, SectionsWriter};
-use crate::source::Address;
 use crate::Result;
+use crate::source::Address;
 
 /// Bytes of a record: row and twin's row (u64), file and twin's file (u32).
 const RECORD: usize = 24;

@@ -123,8 +123,7 @@ fn duplicates(entries: &mut [Entry]) -> Vec<(usize, Duplicate)> {
     for equal in entries.chunk_by(|left, right| left.key == right.key) {
         if let [first, others @ ..] = equal {
             let of_input = others.iter().filter_map(|other| Some((other.part? as usize, other.address)));
-            duplicates
-                .extend(of_input.map(|(part, address)| (part, Duplicate::new(address, first.address))));
+            duplicates.extend(of_input.map(|(part, address)| (part, Duplicate::new(address, first.address))));
         }
     }
     duplicates

@@ -96,7 +96,11 @@ fn read_kept(path: &Path, records: u64, rows: u64) -> Result<Vec<Address>> {
         }
     }
     if kept.len() as u64 != rows {
-        return Err(Error::corrupt(path, "records", format!("{} kept documents, expected {rows}", kept.len())));
+        return Err(Error::corrupt(
+            path,
+            "records",
+            format!("{} kept documents, expected {rows}", kept.len()),
+        ));
     }
     Ok(kept)
 }

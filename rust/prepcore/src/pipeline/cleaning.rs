@@ -114,7 +114,8 @@ impl<'a> Cleaning<'a> {
         let (finished, _) = self.run.finished()?;
         self.tally.parts_found = finished.iter().count();
         let alone = self.run.shard() == Shard::WHOLE;
-        let begun_on_disk = fs::read_dir(self.run.path("signatures")).is_ok_and(|mut files| files.next().is_some());
+        let begun_on_disk =
+            fs::read_dir(self.run.path("signatures")).is_ok_and(|mut files| files.next().is_some());
         if alone && self.configuration.dedup != Dedup::Disk && !begun_on_disk {
             match (self.pass(&finished, watcher)?, self.configuration.dedup) {
                 (Pass::Complete, _) => return Ok(None),
@@ -215,8 +216,12 @@ impl<'a> Cleaning<'a> {
             self.emit_shard(&finished, &signed, watcher)?;
             (finished, _) = self.run.finished()?;
         }
-        let missing: Vec<usize> =
-            signed.starts.iter().map(|start| start.part.number).filter(|part| !finished.holds(*part)).collect();
+        let missing: Vec<usize> = signed
+            .starts
+            .iter()
+            .map(|start| start.part.number)
+            .filter(|part| !finished.holds(*part))
+            .collect();
         Ok((!missing.is_empty()).then(|| self.waiting("emit", signed.starts.len() - missing.len(), &missing)))
     }
 
@@ -227,8 +232,11 @@ impl<'a> Cleaning<'a> {
         }
         let Waiting { step, done, of, shards, .. } = waiting;
         let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
-        Err(Error::config("--step", format!("needs the step `{step}` to be complete: {done} of {of} are done"))
-            .hint(format!("let shards {} do their step `{step}` first", shards.join(", "))))
+        Err(Error::config(
+            "--step",
+            format!("needs the step `{step}` to be complete: {done} of {of} are done"),
+        )
+        .hint(format!("let shards {} do their step `{step}` first", shards.join(", "))))
     }
 
     fn waiting(&self, step: &'static str, done: usize, missing: &[usize]) -> Waiting {
@@ -263,9 +271,11 @@ impl<'a> Cleaning<'a> {
         let (finished, _) = self.run.finished()?;
         let shard = self.run.shard();
         let unsigned = (0..plan.parts.len()).filter(|part| shard.owns(*part));
-        let unsigned: Vec<usize> = unsigned.filter(|part| !sign::part_path(&self.run, *part).exists()).collect();
+        let unsigned: Vec<usize> =
+            unsigned.filter(|part| !sign::part_path(&self.run, *part).exists()).collect();
         let run_keys = sign::run_keys(self.configuration.memory.bytes());
-        let (whole, unread): (Vec<usize>, Vec<usize>) = unsigned.iter().partition(|part| finished.holds(**part));
+        let (whole, unread): (Vec<usize>, Vec<usize>) =
+            unsigned.iter().partition(|part| finished.holds(**part));
         let starts: Vec<Start> = unread
             .iter()
             .map(|part| {
@@ -350,7 +360,8 @@ impl<'a> Cleaning<'a> {
         let parts = self.folder.plan.parts.len();
         let resolver = Resolver::new(&signed.signatures, parts, memory.min(RESOLVE_BYTES));
         let task = |number: usize, stop: &_| {
-            let (keys, duplicates) = resolver.resolve(mine[number], &self.duplicates_path(mine[number]), stop)?;
+            let (keys, duplicates) =
+                resolver.resolve(mine[number], &self.duplicates_path(mine[number]), stop)?;
             super::Progress::add(&progress.documents, keys);
             super::Progress::add(&progress.kept, keys - duplicates);
             Ok(())
@@ -411,13 +422,25 @@ impl<'a> Cleaning<'a> {
                 parts.push(part.record.clone());
             }
             counts.check()?;
-            let Identity { format, format_version, program, configuration: settings, hash, mut inputs } = identity;
+            let Identity { format, format_version, program, configuration: settings, hash, mut inputs } =
+                identity;
             rows.enter(&mut inputs);
-            let manifest = Cleaned { format, format_version, program, configuration: settings, hash, inputs, counts, parts };
+            let manifest = Cleaned {
+                format,
+                format_version,
+                program,
+                configuration: settings,
+                hash,
+                inputs,
+                counts,
+                parts,
+            };
             let Tally { parts_found, parts_written, read_documents, read_text_bytes, seconds } = tally;
             let total = seconds.iter().map(|(_, seconds)| seconds).sum();
-            let mut facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), total);
-            facts["seconds_by_step"] = seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
+            let mut facts =
+                run_facts::facts(configuration.threads, configuration.memory, width.threads(), total);
+            facts["seconds_by_step"] =
+                seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
             facts["parts"] = json!({ "found_finished": parts_found, "written": parts_written });
             facts["read"] = json!({ "documents": read_documents, "text_bytes": read_text_bytes });
             facts["interruptions"] = json!(begun.saturating_sub(1));
@@ -437,3 +460,6 @@ struct Signed {
     /// Parts without signatures.
     missing: Vec<usize>,
 }
+
+#[cfg(test)]
+mod tests;

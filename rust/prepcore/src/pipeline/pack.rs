@@ -258,7 +258,8 @@ mod tests {
         let cleaned = bench.folder.path().join("cleaned");
         let cleaning = Clean { max_unreadable: 1.0, ..Clean::default() };
         let plan = Plan::files(&bench.inputs(), clean::options(&cleaning)).unwrap();
-        let kept = clean::clean(&cleaning, &plan, &bench.inputs(), &cleaned, &mut |_| Ok(())).unwrap();
+        clean::clean(&cleaning, &plan, &bench.inputs(), &cleaned, &mut |_| Ok(())).unwrap();
+        let kept = manifest::Cleaned::of_folder(&cleaned).unwrap().unwrap();
         let manifest = bench.pack(&bench.configuration(), &[cleaned], "traced");
         assert_eq!(manifest.counts.documents, kept.counts.kept);
         let file = fs::File::open(bench.folder.path().join("traced/sources.parquet")).unwrap();

@@ -70,8 +70,7 @@ impl OpenPart {
         let mut keys = AtomicFile::create(out.join(format!("keys/{stem}.keys")))?;
         keys.append(&KEYS_HEADER)?;
         let dropped = AtomicFile::create(out.join(format!("dropped/{stem}.parquet")))?;
-        let documents =
-            folder.documents.start(&out.join(format!("{stem}.{}", folder.documents.suffix())))?;
+        let documents = folder.documents.start(&out.join(format!("{stem}.{}", folder.documents.suffix())))?;
         Ok(Self {
             part,
             documents,

@@ -3,11 +3,11 @@
 use super::folder::CleanFolder;
 use super::pool::{Event, Reservation, Road, Step};
 use super::{Progress, judge::Judged};
+use crate::Result;
 use crate::dedup::{Key, Run, SignatureWriter};
 use crate::ledger::KeyFile;
 use crate::resume::{FinishedParts, RunFolder};
 use crate::source::{Address, Numbering, PartFacts, Remaining, Unit, UnitLines};
-use crate::Result;
 
 /// Bytes of a key while a run is gathered, sorted and encoded.
 const KEY_WEIGHT: u64 = 96;

@@ -28,7 +28,9 @@ impl Finished {
     pub(crate) fn is_there(&self, out: &Path) -> bool {
         let PartRecord { kept, keys, dropped, .. } = &self.record;
         let files = [kept, keys, dropped].into_iter().chain(&self.unreadable);
-        files.map(|file| out.join(&file.path).metadata().map(|found| found.len() == file.bytes)).all(|same| same.unwrap_or(false))
+        files
+            .map(|file| out.join(&file.path).metadata().map(|found| found.len() == file.bytes))
+            .all(|same| same.unwrap_or(false))
     }
 }
 
@@ -49,7 +51,10 @@ impl FinishedParts {
     /// The pieces of a part that are finished without a gap, from its first.
     pub(crate) fn pieces(&self, part: usize) -> impl Iterator<Item = &Finished> {
         let pieces = self.0.range(Part { number: part, piece: 0 }..Part { number: part + 1, piece: 0 });
-        pieces.enumerate().take_while(|(piece, (of, _))| of.piece == *piece).map(|(_, (_, finished))| finished)
+        pieces
+            .enumerate()
+            .take_while(|(piece, (of, _))| of.piece == *piece)
+            .map(|(_, (_, finished))| finished)
     }
 
     /// Whether all of a part is finished.

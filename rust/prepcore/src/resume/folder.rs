@@ -59,8 +59,7 @@ pub(crate) fn standing(out: &Path) -> Result<Standing> {
     match fs::read(&path) {
         Ok(bytes) => {
             let identity = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::input(&path, format!("not of this version: {error}"))
-                    .hint("--overwrite starts afresh")
+                Error::input(&path, format!("not of this version: {error}")).hint("--overwrite starts afresh")
             })?;
             Ok(Standing::Unfinished(Box::new(identity)))
         }
@@ -169,11 +168,16 @@ impl RunFolder {
     /// After a failure before anything was finished: takes away what the run made, so that the same command can
     /// be given again with other settings.
     pub(crate) fn abandon(self) {
-        let nothing = |name: &str| fs::read_dir(self.path(name)).is_ok_and(|mut entries| entries.next().is_none());
+        let nothing =
+            |name: &str| fs::read_dir(self.path(name)).is_ok_and(|mut entries| entries.next().is_none());
         let fresh = self.finished().is_ok_and(|(finished, _)| finished.is_empty()) && nothing("signatures");
         if fresh && self.shard == Shard::WHOLE {
-            remove(&self.out);
-            sink::remove_empty([self.out.join("keys"), self.out.join("dropped"), self.out.clone()]);
+            // Of the part that failed some files may have their names already. What cannot be removed stays
+            // beside the working folder, so that the next run knows it for ours.
+            if wipe(&self.out).is_ok() {
+                remove(&self.out);
+            }
+            sink::remove_empty([self.out.clone()]);
         }
     }
 }

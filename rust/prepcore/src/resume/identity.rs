@@ -34,7 +34,9 @@ impl Identity {
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         // Patch versions do not change the output.
-        let minor = |program: &str| program.rsplit_once('.').map_or(program.to_owned(), |(minor, _)| minor.to_owned());
+        let minor = |program: &str| {
+            program.rsplit_once('.').map_or(program.to_owned(), |(minor, _)| minor.to_owned())
+        };
         if (minor(&self.program), self.format_version) != (minor(&other.program), other.format_version) {
             differences.push(format!("the program was {}, now {}", self.program, other.program));
         }
@@ -50,7 +52,8 @@ fn compare(name: &str, before: &Value, now: &Value, differences: &mut Vec<String
             let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
             for inner in names {
                 let path = if name.is_empty() { inner.clone() } else { format!("{name}.{inner}") };
-                let value = |object: &serde_json::Map<String, Value>| object.get(inner).cloned().unwrap_or_default();
+                let value =
+                    |object: &serde_json::Map<String, Value>| object.get(inner).cloned().unwrap_or_default();
                 compare(&path, &value(before), &value(now), differences);
             }
         }

@@ -45,8 +45,13 @@ impl Journal {
     pub(crate) fn open(folder: &Path, shard: Shard) -> Result<Self> {
         let path = folder.join(format!("journal-{:05}-of-{:05}.jsonl", shard.index, shard.count));
         let failed = |source| Error::io(&path, "open", source);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
         lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
@@ -93,7 +98,11 @@ impl Entries {
         let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         for (number, line) in whole.enumerate() {
             let line = serde_json::from_slice(line).map_err(|error| {
-                Error::corrupt(path, format!("line {}", number + 1), format!("not a journal of this version: {error}"))
+                Error::corrupt(
+                    path,
+                    format!("line {}", number + 1),
+                    format!("not a journal of this version: {error}"),
+                )
             })?;
             match line {
                 Line::Begun { .. } => self.begun += 1,

@@ -55,7 +55,8 @@ impl AtomicFile {
                 Error::io(&self.target, "flush", source)
             })?;
         }
-        let renamed = fault::point("rename", &self.target).and_then(|()| fs::rename(&self.temporary, &self.target));
+        let renamed =
+            fault::point("rename", &self.target).and_then(|()| fs::rename(&self.temporary, &self.target));
         renamed.map_err(|source| {
             let _ = fs::remove_file(&self.temporary);
             Error::io(&self.target, "rename", source)
@@ -145,7 +146,9 @@ pub(crate) fn check_apart<'f>(
         }
     }
     match files.find(|file| absolute(file).starts_with(&real)) {
-        Some(file) => Err(Error::input(&real, format!("the input {} lies inside the output", file.display()))),
+        Some(file) => {
+            Err(Error::input(&real, format!("the input {} lies inside the output", file.display())))
+        }
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Places where tests let the operating system refuse. Outside of tests nothing is left of them.
 
-use std::io;
-use std::path::Path;
+#[cfg(not(test))]
+use std::{io, path::Path};
 
 /// Fails where a test asked for it; `step` names what is about to be done to `path`.
 #[cfg(not(test))]
@@ -48,7 +48,8 @@ mod injected {
 
     pub(crate) fn point(step: &'static str, path: &Path) -> io::Result<()> {
         let mut faults = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(at) = faults.iter().position(|fault| fault.step == step && path.starts_with(&fault.root)) else {
+        let Some(at) = faults.iter().position(|fault| fault.step == step && path.starts_with(&fault.root))
+        else {
             return Ok(());
         };
         match faults[at].left.checked_sub(1) {

@@ -9,7 +9,9 @@ mod rows_parquet;
 mod sources;
 mod tokens;
 
-pub(crate) use atomic::{AtomicFile, Written, check_apart, check_empty, prepare_folder, remove_empty, write_json};
+pub(crate) use atomic::{
+    AtomicFile, Written, check_apart, check_empty, prepare_folder, remove_empty, write_json,
+};
 pub(crate) use documents::{DocumentFile, DocumentSink, Piece, resolve_format};
 pub(crate) use jsonl::{JsonlSink, TextCompression};
 pub(crate) use parquet::{Chunks, ParquetFile, ParquetSink};

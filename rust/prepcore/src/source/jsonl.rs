@@ -69,7 +69,11 @@ pub(crate) fn open_compressed(
     let passed = passed.map_err(|error| Error::io(path, "read", error))?;
     if passed < offset {
         let place = format!("byte {passed} of what it decompresses to");
-        return Err(Error::corrupt(path, place, format!("the file ends, but was read to byte {offset} before")));
+        return Err(Error::corrupt(
+            path,
+            place,
+            format!("the file ends, but was read to byte {offset} before"),
+        ));
     }
     Ok(LineBlocks::new(reader, source, offset, None, max_line).map(units(path)))
 }

@@ -30,20 +30,22 @@ pub use discover::{Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;
-pub(crate) use remaining::{Before, PartFacts, Position, Remaining, Start};
 pub use plan::{Options, Plan, Segment};
+pub(crate) use remaining::{Before, PartFacts, Position, Remaining, Start};
 pub use stream::StreamInput;
 
+/// Unit tests of this crate work with units, segments and parts so many times smaller.
+const SMALLER: u64 = if cfg!(test) { 256 } else { 1 };
 /// Bytes of text in a unit.
-pub const UNIT_BYTES: u64 = 8 << 20;
+pub const UNIT_BYTES: u64 = (8 << 20) / SMALLER;
 /// Bytes that are held of a document beside its text: address, verdict, key, fate.
 const DOCUMENT_WEIGHT: u64 = 128;
 /// Rows in a unit at the most, for texts that are empty or nearly so.
 pub const UNIT_ROWS: usize = 1 << 20;
 /// Bytes of plain JSONL in a segment.
-pub const SEGMENT_BYTES: u64 = 32 << 20;
+pub const SEGMENT_BYTES: u64 = (32 << 20) / SMALLER;
 /// Bytes of input in a part, by the sizes that metadata give.
-pub const PART_BYTES: u64 = 256 << 20;
+pub const PART_BYTES: u64 = (256 << 20) / SMALLER;
 
 /// Where a document stands in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -398,7 +398,9 @@ mod tests {
 
     #[test]
     fn parts_hold_whole_segments_of_one_large_file_or_several_small_ones() {
-        let files = [file(100 << 20), file(100 << 20), file(600 << 20), file(1)];
+        // 100, 100 and 600 MiB where a part holds 256.
+        let mib = PART_BYTES / 256;
+        let files = [file(100 * mib), file(100 * mib), file(600 * mib), file(1)];
         let mut sized = Vec::new();
         lines_segments(&files, &mut sized);
         let cut = parts(&sized, &files);
@@ -408,7 +410,8 @@ mod tests {
 
     #[test]
     fn small_texts_share_a_segment() {
-        let files = [file(3 << 20), file(5 << 20), file(1), file(9 << 20), file(0)];
+        let mib = UNIT_BYTES / 8;
+        let files = [file(3 * mib), file(5 * mib), file(1), file(9 * mib), file(0)];
         let mut sized = Vec::new();
         text_segments(&files, &mut sized);
         let ranges: Vec<_> = sized.iter().map(|(segment, _)| segment.clone()).collect();

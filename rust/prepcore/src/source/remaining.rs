@@ -72,7 +72,12 @@ impl Before {
     }
 
     /// Where a part begins of which `read` is done already: its finished pieces, and where they end.
-    pub(crate) fn start(&self, plan: &Plan, number: usize, read: Option<(usize, Position, &PartFacts)>) -> Start {
+    pub(crate) fn start(
+        &self,
+        plan: &Plan,
+        number: usize,
+        read: Option<(usize, Position, &PartFacts)>,
+    ) -> Start {
         match read {
             None => {
                 let segment = plan.parts[number].start;
