@@ -76,7 +76,7 @@ def _saying_how_to_go_on(out: str) -> Iterator[None]:
         code = getattr(error, "exit_code", 1)
         if code != USAGE_EXIT and (Path(out) / ".unfinished").is_dir():
             sys.stderr.write(
-                f"prepcore: what is finished stays in {out}; give the same command again to go on from there\n"
+                f"prepcore: what is finished stays in {out}; give the same command again to go on\n"
             )
         raise
 

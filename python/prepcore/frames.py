@@ -45,12 +45,12 @@ class CleanSettings(TypedDict, total=False):
     profile: Literal["basic"]
     rules: config.Rules
     dedup_key: str
-    dedup: Literal["auto", "memory", "off"]
+    dedup: Literal["auto", "memory", "disk", "off"]
     against: list[str]
     keep_dropped: bool
     limit: int | None
     shard: str | None
-    step: str
+    step: Literal["auto", "sign", "resolve", "emit"]
     overwrite: bool
     threads: int | None
     memory: str
