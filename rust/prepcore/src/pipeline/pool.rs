@@ -10,7 +10,6 @@
 //! the tasks is bounded by bytes that are reserved before a unit is read: when the budget is spent, only the unit
 //! that everything waits for is read. Which thread does what never shows in the result.
 
-use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Progress, Watcher};
+use crate::error::panic_message;
 use crate::source::{Plan, UNIT_BYTES, Unit, Units};
 use crate::{Error, Result};
 
@@ -282,8 +282,10 @@ impl<'a, R: Road> Pool<'a, R> {
                 Task::Wait => board = self.work.wait(board).unwrap_or_else(PoisonError::into_inner),
                 task => {
                     drop(board);
-                    let outcome = catch_unwind(AssertUnwindSafe(|| self.perform(task)))
-                        .unwrap_or_else(|panic| Err(Error::Internal(describe(&*panic))));
+                    let outcome =
+                        catch_unwind(AssertUnwindSafe(|| self.perform(task))).unwrap_or_else(|panic| {
+                            Err(Error::Internal(format!("a worker panicked: {}", panic_message(&*panic))))
+                        });
                     board = self.board();
                     if let Err(error) = outcome {
                         board.failure.get_or_insert(error);
@@ -441,12 +443,6 @@ impl<'a, R: Road> Pool<'a, R> {
         }
         Ok(())
     }
-}
-
-fn describe(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a worker panicked: {}", message.unwrap_or_else(|| "no message".into()))
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ mod lines;
 mod parquet;
 mod plan;
 mod regroup;
+mod row_group;
 mod stream;
+mod strings;
 mod text_files;
 
 use arrow_array::RecordBatch;
@@ -100,8 +102,8 @@ pub struct Unit {
 }
 
 pub(crate) enum Body {
-    /// Columns, and where their first row stands.
-    Batch { batch: RecordBatch, first: Address },
+    /// Columns, where their first row stands, and which rows have no text that could be read.
+    Batch { batch: RecordBatch, first: Address, unreadable: Vec<Unreadable> },
     /// Raw lines of JSONL.
     Lines(lines::LineBlock),
     /// Texts with their addresses, and the files that could not be read.

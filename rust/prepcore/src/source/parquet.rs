@@ -5,17 +5,16 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::Options;
 use super::discover::SourceFile;
+use super::row_group::{RowGroup, Source};
 use crate::config::Columns;
+use crate::error::guarded;
 use crate::{Error, Result};
 
 /// Bytes of text that one decoded batch holds, about.
@@ -33,7 +32,7 @@ pub(crate) struct Footer {
 
 /// Reads a file's footer.
 pub(crate) fn footer(path: &Path, columns: &Columns, text: &str) -> Result<Footer> {
-    let metadata = load(path, ArrowReaderOptions::new())?;
+    let metadata = plain(path)?;
     let kept: Vec<usize> = kept_columns(metadata.schema(), columns);
     let mask = ProjectionMask::roots(metadata.parquet_schema(), kept.iter().copied());
     let groups = metadata.metadata().row_groups().iter();
@@ -66,9 +65,18 @@ fn kept_columns(schema: &Schema, columns: &Columns) -> Vec<usize> {
     fields.filter(|(_, field)| columns.holds(field.name())).map(|(index, _)| index).collect()
 }
 
-fn load(path: &Path, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
+/// A file's footer, with strings to be decoded as views.
+pub(crate) fn load(path: &Path) -> Result<ArrowReaderMetadata> {
+    let plain = plain(path)?;
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
+    guarded(|| ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options))
+        .map_err(|error| corrupt(path, &error))
+}
+
+fn plain(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
-    ArrowReaderMetadata::load(&file, options).map_err(|error| corrupt(path, &error))
+    guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+        .map_err(|error| corrupt(path, &error))
 }
 
 fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -103,32 +111,20 @@ impl RowGroups {
         group: usize,
         options: &Options,
         wanted: &SchemaRef,
-    ) -> Result<(impl Iterator<Item = Result<RecordBatch>> + Send + use<>, u64)> {
+    ) -> Result<(RowGroup, u64)> {
         let metadata = self.footer(file, number)?;
-        let reader = File::open(&file.path).map_err(|source| Error::io(&file.path, "open", source))?;
-        let mask = ProjectionMask::roots(
-            metadata.parquet_schema(),
-            kept_columns(metadata.schema(), &options.columns),
-        );
+        let columns = kept_columns(metadata.schema(), &options.columns);
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
         let described = metadata.metadata().row_group(group);
         let (of_text, of_others) = sizes(described, &mask, &options.text_column);
-        let rows = rows(described).max(1);
-        let batch_rows = (BATCH_BYTES / ((of_text + of_others) / rows).max(1)).clamp(16, 8192);
+        let rows = rows(described);
+        let row_bytes = (of_text + of_others) / rows.max(1);
+        let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(16, 8192) as usize;
         let path = file.path.clone();
-        let failed =
-            move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata)
-            .with_row_groups(vec![group])
-            .with_projection(mask)
-            .with_batch_size(batch_rows as usize)
-            .build()
-            .map_err(|error| failed(&error))?;
-        let wanted = Arc::clone(wanted);
-        let batches = batches.map(move |batch| {
-            let batch = batch.map_err(|error| failed(&error))?;
-            in_order(&batch, &wanted).map_err(|error| failed(&error))
-        });
-        Ok((batches, of_others / rows))
+        let (wanted, text) = (Arc::clone(wanted), options.text_column.clone());
+        let opened =
+            RowGroup::open(Source { path, metadata, group, rows, batch_rows, columns, wanted, text })?;
+        Ok((opened, of_others / rows.max(1)))
     }
 
     fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {
@@ -136,27 +132,11 @@ impl RowGroups {
         if let Some((_, metadata)) = footers.iter().find(|(cached, _)| *cached == number) {
             return Ok(metadata.clone());
         }
-        let plain = load(&file.path, ArrowReaderOptions::new())?;
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
-            .map_err(|error| corrupt(&file.path, &error))?;
+        let metadata = load(&file.path)?;
         if footers.len() == CACHED_FOOTERS {
             footers.pop_front();
         }
         footers.push_back((number, metadata.clone()));
         Ok(metadata)
     }
-}
-
-/// A batch's columns in the order of `wanted`.
-fn in_order(
-    batch: &RecordBatch,
-    wanted: &SchemaRef,
-) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
-    let columns = wanted
-        .fields()
-        .iter()
-        .map(|field| batch.schema_ref().index_of(field.name()).map(|index| Arc::clone(batch.column(index))))
-        .collect::<std::result::Result<_, _>>()?;
-    RecordBatch::try_new(Arc::clone(wanted), columns)
 }

@@ -204,9 +204,8 @@ impl Plan {
         let file = |source: u32| &self.files[source as usize];
         match &self.segments[segment] {
             Segment::RowGroup { source, group, first_row } => {
-                let opened =
-                    self.row_groups.open(file(*source), *source, *group, &self.options, &self.decoded);
-                let (batches, beside) = opened?;
+                let (batches, beside) =
+                    self.row_groups.open(file(*source), *source, *group, &self.options, &self.decoded)?;
                 let first = Address { source: *source, row: *first_row };
                 Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first, beside)))
             }
@@ -238,15 +237,15 @@ impl Plan {
                 jsonl::documents(block, &self.options.text_column, &self.schema, self.options.max_document())
             }
             Body::Texts { batch, addresses, unreadable } => self.checked(batch, addresses, unreadable),
-            Body::Batch { batch, first } => {
+            Body::Batch { batch, first, unreadable } => {
                 let rows = first.row..first.row + batch.num_rows() as u64;
                 let addresses = rows.map(|row| Address { source: first.source, row }).collect();
-                self.checked(batch, addresses, Vec::new())
+                self.checked(batch, addresses, unreadable)
             }
         }
     }
 
-    /// Sets rows without a usable text apart.
+    /// Sets rows without a usable text apart: those that are known to be, and those that show it.
     fn checked(
         &self,
         batch: RecordBatch,
@@ -255,18 +254,20 @@ impl Plan {
     ) -> Result<Documents> {
         let text = text_column(&batch, self.text)?;
         let max = self.options.max_document();
+        let known = unreadable.len();
         let fault = |row: usize| match text.get(row) {
             None => Some("the text is null".to_owned()),
             Some(text) if text.len() as u64 > max => Some(super::too_large(text.len() as u64, max)),
             Some(_) => None,
         };
         let readable: Vec<bool> = (0..addresses.len())
-            .map(|row| match fault(row) {
-                None => true,
-                Some(error) => {
-                    unreadable.push(Unreadable { address: addresses[row], offset: None, error });
-                    false
+            .map(|row| {
+                if unreadable[..known].binary_search_by_key(&addresses[row], |known| known.address).is_ok() {
+                    return false;
                 }
+                let Some(error) = fault(row) else { return true };
+                unreadable.push(Unreadable { address: addresses[row], offset: None, error });
+                false
             })
             .collect();
         if readable.iter().all(|readable| *readable) {
