@@ -137,6 +137,7 @@ class Clean(Settings):
     )
     dedup: Literal["auto", "memory", "off"] = option("auto", "where the keys seen are kept")
     keep_dropped: bool = option(False, "write the dropped documents too")
+    skip_corrupt: bool = option(False, "count what is damaged in Parquet files instead of ending the run")
     limit: int | None = _limit()
     threads: int | None = _threads()
     memory: str = _memory()

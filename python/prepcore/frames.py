@@ -47,6 +47,7 @@ class CleanSettings(TypedDict, total=False):
     dedup_key: str
     dedup: Literal["auto", "memory", "off"]
     keep_dropped: bool
+    skip_corrupt: bool
     limit: int | None
     threads: int | None
     memory: str
@@ -111,7 +112,7 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
     out
         Folder to write, new or empty, when `source` is files.
     **settings
-        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped` and `max_unreadable`
+        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped`, `skip_corrupt` and `max_unreadable`
         concern files only.
 
     Returns

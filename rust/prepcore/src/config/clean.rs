@@ -30,6 +30,8 @@ pub struct Clean {
     pub dedup: Dedup,
     /// Write the dropped documents too, beside the reason.
     pub keep_dropped: bool,
+    /// Count what is damaged in Parquet files instead of ending the run.
+    pub skip_corrupt: bool,
     /// Read only so many documents.
     pub limit: Option<u64>,
     /// Worker threads; all cores when not given.
@@ -52,6 +54,7 @@ impl Default for Clean {
             dedup_key: DedupKey::Exact,
             dedup: Dedup::Auto,
             keep_dropped: false,
+            skip_corrupt: false,
             limit: None,
             threads: None,
             memory: ByteSize::from_bytes(1 << 30),

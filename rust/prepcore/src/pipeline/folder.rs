@@ -145,8 +145,8 @@ impl Road for CleanFolder<'_> {
 
     fn map(&self, unit: Unit) -> Result<Judged> {
         let documents = self.plan.documents(unit)?;
-        Progress::add(&self.progress.documents, (documents.len() + documents.unreadable.len()) as u64);
-        Progress::add(&self.progress.unreadable, documents.unreadable.len() as u64);
+        Progress::add(&self.progress.documents, documents.rows());
+        Progress::add(&self.progress.unreadable, documents.unreadable_rows());
         Progress::add(&self.progress.bytes, documents.bytes);
         self.judge.judge(documents)
     }

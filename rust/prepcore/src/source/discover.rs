@@ -55,10 +55,10 @@ pub struct SourceFile {
 }
 
 /// The files behind the inputs, in order, all of one kind; and what was passed over, in sentences.
-pub(crate) fn discover(inputs: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<String>)> {
+pub(crate) fn discover(inputs: &[PathBuf], skip_corrupt: bool) -> Result<(Vec<SourceFile>, Vec<String>)> {
     let (mut files, mut notes) = (Vec::new(), Vec::new());
     for input in inputs {
-        files.extend(expand(input, &mut notes)?);
+        files.extend(expand(input, skip_corrupt, &mut notes)?);
     }
     let mut seen = HashSet::new();
     for file in &files {
@@ -103,18 +103,18 @@ fn tell_apart(files: &mut [SourceFile]) {
     }
 }
 
-fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
+fn expand(input: &Path, skip_corrupt: bool, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
     if input.is_file() {
         let name = input.file_name().unwrap_or(input.as_os_str());
-        return Ok(vec![open(input.to_path_buf(), name.to_string_lossy().into_owned())?]);
+        return Ok(vec![open(input.to_path_buf(), name.to_string_lossy().into_owned(), skip_corrupt)?]);
     }
     if input.is_dir() {
         if let Some(parts) = crate::manifest::parts_of_folder(input)? {
-            return parts.into_iter().map(|part| open(input.join(&part), part)).collect();
+            return parts.into_iter().map(|part| open(input.join(&part), part, skip_corrupt)).collect();
         }
         let mut paths = Vec::new();
         walk(input, &mut paths)?;
-        return data_files(input, paths, input, notes);
+        return data_files(input, paths, input, skip_corrupt, notes);
     }
     let pattern = input.to_string_lossy();
     if !pattern.contains(['*', '?', '[']) {
@@ -133,7 +133,7 @@ fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
             paths.push(path);
         }
     }
-    data_files(Path::new(base), paths, input, notes)
+    data_files(Path::new(base), paths, input, skip_corrupt, notes)
 }
 
 /// Opens the files of a folder or glob, in the order of their paths' bytes.
@@ -144,13 +144,14 @@ fn data_files(
     base: &Path,
     mut paths: Vec<PathBuf>,
     input: &Path,
+    skip_corrupt: bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<SourceFile>> {
     paths.sort_by(|left, right| left.as_os_str().as_bytes().cmp(right.as_os_str().as_bytes()));
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let name = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
-        files.push(open(path, name)?);
+        files.push(open(path, name, skip_corrupt)?);
     }
     if files.is_empty() {
         return Err(Error::input(input, "no files were found here")
@@ -194,7 +195,7 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// Looks at a file's first bytes: the content decides its kind, and the suffix only where content cannot.
-fn open(path: PathBuf, name: String) -> Result<SourceFile> {
+fn open(path: PathBuf, name: String, skip_corrupt: bool) -> Result<SourceFile> {
     let failed = |source| Error::io(&path, "read", source);
     let mut head = Vec::new();
     let file =
@@ -207,7 +208,8 @@ fn open(path: PathBuf, name: String) -> Result<SourceFile> {
         _ => Compression::None,
     };
     let lower = name.to_ascii_lowercase();
-    let kind = if head == b"PAR1" {
+    // What is damaged is counted once it is read.
+    let kind = if head == b"PAR1" || skip_corrupt && lower.ends_with(".parquet") {
         Kind::Parquet
     } else if lower.ends_with(".parquet") {
         return Err(Error::corrupt(

@@ -48,7 +48,7 @@ impl Numbering {
         }
         if let Some(remaining) = &mut self.remaining {
             documents.truncate(*remaining);
-            *remaining -= (documents.len() + documents.unreadable.len()) as u64;
+            *remaining -= documents.rows();
         }
     }
 }

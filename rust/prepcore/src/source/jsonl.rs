@@ -99,14 +99,14 @@ pub(crate) fn documents(
         if !line.trim_ascii().is_empty()
             && let Err(error) = lines.read(line, start, address, member, max_document)
         {
-            lines.unreadable.push(Unreadable { address, offset: Some(block.offset + start as u64), error });
+            lines.unreadable.push(Unreadable::row(address, Some(block.offset + start as u64), error));
         }
         row += 1;
         start = end + 1;
     }
     if let Some(damage) = block.damage {
         let address = Address { source: block.source, row };
-        lines.unreadable.push(Unreadable { address, offset: Some(damage.offset), error: damage.error });
+        lines.unreadable.push(Unreadable::row(address, Some(damage.offset), damage.error));
         row += 1;
     }
     lines.finish(block.bytes, schema, (block.source, row))

@@ -54,15 +54,24 @@ pub struct Address {
     pub row: u64,
 }
 
-/// A row that could not be read.
+/// A row that could not be read, or a run of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it stands.
+    /// Where the first stands.
     pub address: Address,
+    /// How many there are.
+    pub rows: u64,
     /// Byte offset of the row in its (decompressed) file, where rows have one.
     pub offset: Option<u64>,
     /// What was wrong.
     pub error: String,
+}
+
+impl Unreadable {
+    /// One row.
+    pub(crate) fn row(address: Address, offset: Option<u64>, error: impl Into<String>) -> Self {
+        Self { address, rows: 1, offset, error: error.into() }
+    }
 }
 
 /// What is said of a document that the memory budget does not allow.
@@ -76,17 +85,18 @@ pub(crate) struct UnreadableLine<'a> {
     pub(crate) source: u32,
     pub(crate) file: &'a str,
     pub(crate) row: u64,
+    pub(crate) rows: u64,
     pub(crate) offset: Option<u64>,
     pub(crate) error: &'a str,
 }
 
 impl UnreadableLine<'_> {
-    /// The line of a row, with its line feed.
+    /// The line of a row or a run of rows, with its line feed.
     pub(crate) fn encode(row: &Unreadable, files: &[SourceFile]) -> Result<Vec<u8>> {
         let source = row.address.source;
         let file = files.get(source as usize).map_or("", |file| file.name.as_str());
-        let line =
-            UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
+        let Unreadable { address, rows, offset, error } = row;
+        let line = UnreadableLine { source, file, row: address.row, rows: *rows, offset: *offset, error };
         let mut line = serde_json::to_vec(&line)
             .map_err(|error| Error::Internal(format!("cannot write unreadable.jsonl: {error}")))?;
         line.push(b'\n');
@@ -159,6 +169,18 @@ impl Documents {
         self.addresses.is_empty()
     }
 
+    /// Rows that could not be read.
+    #[must_use]
+    pub fn unreadable_rows(&self) -> u64 {
+        self.unreadable.iter().map(|unreadable| unreadable.rows).sum()
+    }
+
+    /// Rows of the unit, readable or not.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.len() as u64 + self.unreadable_rows()
+    }
+
     /// Counts line numbers on from the lines before this unit.
     pub(crate) fn number_from(&mut self, base: u64) {
         for address in &mut self.addresses {
@@ -179,7 +201,13 @@ impl Documents {
             match (next, damaged) {
                 (Some(next), Some(damaged)) if next < damaged => documents += 1,
                 (Some(_), None) => documents += 1,
-                _ => unreadable += 1,
+                _ => {
+                    let run = &mut self.unreadable[unreadable].rows;
+                    *run = (*run).min(rows - taken);
+                    taken += *run;
+                    unreadable += 1;
+                    continue;
+                }
             }
             taken += 1;
         }

@@ -19,6 +19,10 @@ use crate::{Error, Result};
 
 /// Bytes of text that one decoded batch holds, about.
 const BATCH_BYTES: u64 = 1 << 20;
+/// More rows than this are no rows but a damaged footer; sums of fewer do not overflow.
+const MOST_ROWS: u64 = 1 << 48;
+/// More bytes than this are a damaged footer's too.
+const MOST_BYTES: u64 = 1 << 48;
 /// Footers kept for the row groups that are read next.
 const CACHED_FOOTERS: usize = 64;
 
@@ -38,18 +42,23 @@ pub(crate) fn footer(path: &Path, columns: &Columns, text: &str) -> Result<Foote
     let groups = metadata.metadata().row_groups().iter();
     let row_groups = groups.map(|group| {
         let (of_text, of_others) = sizes(group, &mask, text);
-        (rows(group), of_text + of_others)
+        (rows(group), of_text.saturating_add(of_others))
     });
-    let row_groups = row_groups.collect();
+    let row_groups: Vec<(u64, u64)> = row_groups.collect();
+    let total = row_groups.iter().try_fold(0_u64, |total, (rows, _)| total.checked_add(*rows));
+    if total.is_none_or(|total| total > MOST_ROWS) {
+        return Err(corrupt(path, &format!("it claims more than {MOST_ROWS} rows")));
+    }
     Ok(Footer { schema: Arc::clone(metadata.schema()), row_groups })
 }
 
 /// Uncompressed bytes of a row group's kept columns, those of the text apart from the others.
 fn sizes(group: &RowGroupMetaData, mask: &ProjectionMask, text: &str) -> (u64, u64) {
     let (mut of_text, mut of_others) = (0, 0);
-    let leaves = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-    for (_, column) in leaves {
-        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+    let leaves = group.columns().len() as u64;
+    let kept = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    for (_, column) in kept {
+        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0).min(MOST_BYTES / leaves);
         let is_text = matches!(column.column_path().parts(), [name] if name == text);
         *(if is_text { &mut of_text } else { &mut of_others }) += bytes;
     }
@@ -122,9 +131,9 @@ impl RowGroups {
         let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(16, 8192) as usize;
         let path = file.path.clone();
         let (wanted, text) = (Arc::clone(wanted), options.text_column.clone());
-        let opened =
-            RowGroup::open(Source { path, metadata, group, rows, batch_rows, columns, wanted, text })?;
-        Ok((opened, of_others / rows.max(1)))
+        let skip_corrupt = options.skip_corrupt;
+        let source = Source { path, metadata, group, rows, batch_rows, columns, wanted, text, skip_corrupt };
+        Ok((RowGroup::open(source), of_others / rows.max(1)))
     }
 
     fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {

@@ -37,13 +37,15 @@ pub struct Options {
     pub extra: bool,
     /// The memory budget, which bounds a document.
     pub memory: ByteSize,
+    /// Whether what is damaged in Parquet files is counted; else it ends the run.
+    pub skip_corrupt: bool,
 }
 
 impl Options {
     /// Reads the text alone, which is all that tokenising looks at.
     pub(crate) fn of_text(text_column: &str, memory: ByteSize) -> Self {
         let columns = Columns::Named(vec![text_column.to_owned()]);
-        Self { text_column: text_column.to_owned(), columns, extra: false, memory }
+        Self { text_column: text_column.to_owned(), columns, extra: false, memory, skip_corrupt: false }
     }
 
     fn max_document(&self) -> u64 {
@@ -62,6 +64,13 @@ pub enum Segment {
         group: usize,
         /// The row at which it starts.
         first_row: u64,
+    },
+    /// A Parquet file whose footer cannot be read; it counts as a row.
+    Damaged {
+        /// The file's number.
+        source: u32,
+        /// What was wrong.
+        error: String,
     },
     /// The lines of a plain JSONL file that start in a byte range.
     Lines {
@@ -120,7 +129,7 @@ impl Plan {
     /// [`Error::Input`] for what is missing, named twice, empty, of several kinds or schemas, or without the text
     /// column; [`Error::Corrupt`] for a Parquet file whose footer cannot be read.
     pub fn files(inputs: &[PathBuf], options: Options) -> Result<Self> {
-        let (files, notes) = discover(inputs)?;
+        let (files, notes) = discover(inputs, options.skip_corrupt)?;
         let bytes = files.iter().map(|file| file.size).sum();
         let kind = files.first().map_or(Kind::Text, |file| file.kind);
         let mut sized = Vec::new();
@@ -209,6 +218,13 @@ impl Plan {
                 let first = Address { source: *source, row: *first_row };
                 Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first, beside)))
             }
+            Segment::Damaged { source, error } => {
+                let address = Address { source: *source, row: 0 };
+                let batch = RecordBatch::new_empty(Arc::clone(&self.decoded));
+                let unreadable = vec![Unreadable::row(address, None, error)];
+                let unit = Unit { body: Body::Batch { batch, first: address, unreadable }, weight: 0 };
+                Ok(Box::new(std::iter::once(Ok(unit))))
+            }
             Segment::Lines { source, range } => {
                 Ok(Box::new(jsonl::open_range(&file(*source).path, *source, *range, max)?))
             }
@@ -266,7 +282,7 @@ impl Plan {
                     return false;
                 }
                 let Some(error) = fault(row) else { return true };
-                unreadable.push(Unreadable { address: addresses[row], offset: None, error });
+                unreadable.push(Unreadable::row(addresses[row], None, error));
                 false
             })
             .collect();
@@ -305,14 +321,24 @@ fn parquet_segments(
     options: &Options,
     sized: &mut Vec<(Segment, u64)>,
 ) -> Result<(SchemaRef, SchemaRef)> {
-    let mut common: Option<(SchemaRef, SchemaRef)> = None;
+    let mut common: Option<(&SourceFile, SchemaRef, SchemaRef)> = None;
+    let mut damaged = None;
     for (source, file) in (0..).zip(files) {
-        let footer = parquet::footer(&file.path, &options.columns, &options.text_column)?;
+        let footer = match parquet::footer(&file.path, &options.columns, &options.text_column) {
+            Ok(footer) => footer,
+            Err(error @ Error::Corrupt { .. }) if options.skip_corrupt => {
+                let Error::Corrupt { place, message, .. } = &error else { continue };
+                sized.push((Segment::Damaged { source, error: format!("{place}: {message}") }, 0));
+                damaged = damaged.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let kept = columns::kept(&footer.schema, &options.columns);
         match &mut common {
-            None => common = Some((footer.schema, kept)),
-            Some((_, schema)) => {
-                columns::check_same((&files[0].path, schema), (&file.path, &kept))?;
+            None => common = Some((file, footer.schema, kept)),
+            Some((first, _, schema)) => {
+                columns::check_same((&first.path, schema), (&file.path, &kept))?;
                 *schema = columns::with_nulls(schema, &kept);
             }
         }
@@ -322,7 +348,12 @@ fn parquet_segments(
             first_row += rows;
         }
     }
-    common.ok_or_else(|| Error::Internal("a plan without files".into()))
+    match (common, damaged) {
+        (Some((_, available, kept)), _) => Ok((available, kept)),
+        // Without a single footer nobody knows the columns.
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::Internal("a plan without files".into())),
+    }
 }
 
 fn lines_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
@@ -361,9 +392,10 @@ fn text_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
 /// Cuts the segments into parts of up to [`PART_BYTES`]; a file that fills several shares none with another.
 fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
     let source = |segment: usize| match &sized[segment].0 {
-        Segment::RowGroup { source, .. } | Segment::Lines { source, .. } | Segment::Compressed { source } => {
-            *source
-        }
+        Segment::RowGroup { source, .. }
+        | Segment::Damaged { source, .. }
+        | Segment::Lines { source, .. }
+        | Segment::Compressed { source } => *source,
         Segment::Texts { sources } => sources.start,
         Segment::Stream => 0,
     };

@@ -17,11 +17,20 @@ pub(crate) struct Rows {
     pub(crate) batch: RecordBatch,
     /// Rows of the batch whose text could not be read, in order, and why; their text is empty.
     pub(crate) faults: Vec<(usize, String)>,
+    /// Rows behind the batch that could not be read at all; nothing follows these.
+    pub(crate) lost: Option<Lost>,
+}
+
+/// Rows that could not be read at all.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) rows: u64,
+    pub(crate) error: String,
 }
 
 impl From<RecordBatch> for Rows {
     fn from(batch: RecordBatch) -> Self {
-        Self { batch, faults: Vec::new() }
+        Self { batch, faults: Vec::new(), lost: None }
     }
 }
 
@@ -33,8 +42,11 @@ impl Rows {
         }
         let later = self.faults.partition_point(|(row, _)| *row < count);
         let later = self.faults.split_off(later).into_iter().map(|(row, error)| (row - count, error));
-        let rest =
-            Self { batch: self.batch.slice(count, self.batch.num_rows() - count), faults: later.collect() };
+        let rest = Self {
+            batch: self.batch.slice(count, self.batch.num_rows() - count),
+            faults: later.collect(),
+            lost: self.lost.take(),
+        };
         self.batch = self.batch.slice(0, count);
         (self, Some(rest))
     }
@@ -68,7 +80,7 @@ impl<I: Iterator<Item = Result<Rows>>> Regroup<I> {
     fn gather(&mut self) -> Result<Option<Unit>> {
         let mut pieces: Vec<RecordBatch> = Vec::new();
         let mut unreadable = Vec::new();
-        let (mut bytes, mut rows) = (0, 0);
+        let (mut bytes, mut rows, mut lost) = (0, 0, 0);
         let most_rows = self.most_rows();
         while bytes < UNIT_BYTES && rows < most_rows {
             let read = match self.rest.take() {
@@ -81,16 +93,20 @@ impl<I: Iterator<Item = Result<Rows>>> Regroup<I> {
             let taken = self.fitting(&read.batch, &mut bytes, most_rows - rows)?;
             let (read, rest) = read.split(taken);
             let address = |row: u64| Address { source: self.next.source, row: self.next.row + row };
-            unreadable.extend(read.faults.into_iter().map(|(row, error)| Unreadable {
-                address: address((rows + row) as u64),
-                offset: None,
-                error,
-            }));
+            let faults = read.faults.into_iter();
+            unreadable.extend(
+                faults.map(|(row, error)| Unreadable::row(address((rows + row) as u64), None, error)),
+            );
             rows += taken;
             self.rest = rest;
             pieces.push(read.batch);
+            if let Some(Lost { rows: run, error }) = read.lost {
+                unreadable.push(Unreadable { address: address(rows as u64), rows: run, offset: None, error });
+                lost = run;
+                break;
+            }
         }
-        if rows == 0 {
+        if rows == 0 && unreadable.is_empty() {
             return Ok(None);
         }
         let batch = match <[RecordBatch; 1]>::try_from(pieces) {
@@ -99,7 +115,7 @@ impl<I: Iterator<Item = Result<Rows>>> Regroup<I> {
                 .map_err(|error| Error::Internal(format!("cannot join batches of one input: {error}")))?,
         };
         let first = self.next;
-        self.next.row += rows as u64;
+        self.next.row += rows as u64 + lost;
         let weight = bytes + (DOCUMENT_WEIGHT + self.beside) * rows as u64;
         Ok(Some(Unit { body: Body::Batch { batch, first, unreadable }, weight }))
     }

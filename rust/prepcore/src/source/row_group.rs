@@ -19,7 +19,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::regroup::Rows;
+use super::regroup::{Lost, Rows};
 use super::strings::StringChecks;
 use crate::error::guarded;
 use crate::{Error, Result};
@@ -42,6 +42,8 @@ pub(crate) struct Source {
     pub(crate) wanted: SchemaRef,
     /// The name of the text column.
     pub(crate) text: String,
+    /// Whether rows that cannot be read are counted; else they end the run.
+    pub(crate) skip_corrupt: bool,
 }
 
 /// The batches of a row group.
@@ -55,24 +57,23 @@ pub(crate) struct RowGroup {
 
 enum State {
     Fast(Box<ParquetRecordBatchReader>),
+    /// The fast reader failed; the exact one says what is wrong, if anything is.
+    Unknown,
     Exact(Box<Exact>),
     End,
 }
 
 impl RowGroup {
     /// Opens a row group.
-    pub(crate) fn open(source: Source) -> Result<Self> {
+    pub(crate) fn open(source: Source) -> Self {
         let strings = StringChecks::new(source.metadata.parquet_schema());
         let mut opened = Self { source, strings, given: 0, state: State::End };
         let source = &opened.source;
         opened.state = match guarded(|| source.batches(None, source.batch_rows, 0)) {
             Ok(reader) => State::Fast(Box::new(reader)),
-            Err(_) => match Exact::open(source, 0) {
-                Ok(exact) => State::Exact(Box::new(exact)),
-                Err(error) => return Err(source.corrupt(&error)),
-            },
+            Err(_) => State::Unknown,
         };
-        Ok(opened)
+        opened
     }
 
     /// The next rows; `None` at the end.
@@ -86,13 +87,15 @@ impl RowGroup {
             });
             match batch {
                 Ok(batch) => return Ok(batch.map(Rows::from)),
-                // The exact reader says what was wrong, if anything was.
-                Err(_) => self.state = State::Exact(Box::new(Exact::open(source, self.given)?)),
+                Err(_) => self.state = State::Unknown,
             }
+        }
+        if let State::Unknown = self.state {
+            self.state = State::Exact(Box::new(Exact::open(source, self.given)?));
         }
         match &mut self.state {
             State::Exact(exact) => exact.read(source, &self.strings),
-            State::Fast(_) | State::End => Ok(None),
+            State::Fast(_) | State::Unknown | State::End => Ok(None),
         }
     }
 }
@@ -119,7 +122,13 @@ impl Iterator for RowGroup {
             Err(error) => error,
         };
         self.state = State::End;
-        Some(Err(self.source.corrupt(&error)))
+        if !self.source.skip_corrupt {
+            return Some(Err(self.source.corrupt(&error)));
+        }
+        let error = format!("row group {}: {error}", self.source.group);
+        let lost = Lost { rows: expected - self.given, error };
+        let batch = RecordBatch::new_empty(Arc::clone(&self.source.wanted));
+        (lost.rows > 0).then(|| Ok(Rows { batch, faults: Vec::new(), lost: Some(lost) }))
     }
 }
 
@@ -216,7 +225,7 @@ impl Exact {
         let columns = columns.collect::<std::result::Result<_, _>>().map_err(|error| error.to_string())?;
         let batch =
             RecordBatch::try_new(Arc::clone(&source.wanted), columns).map_err(|error| error.to_string())?;
-        Ok(Some(Rows { batch, faults }))
+        Ok(Some(Rows { batch, faults, lost: None }))
     }
 
     /// The next texts, those that are none as empty ones; and why they are none.

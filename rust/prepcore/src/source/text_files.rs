@@ -27,7 +27,7 @@ pub(crate) fn open(files: &[SourceFile], first: u32, schema: &SchemaRef, max_doc
                 paths.append_value(&file.name);
                 addresses.push(address);
             }
-            Err((offset, error)) => unreadable.push(Unreadable { address, offset: Some(offset), error }),
+            Err((offset, error)) => unreadable.push(Unreadable::row(address, Some(offset), error)),
         }
     }
     let columns: [ArrayRef; 2] = [Arc::new(texts.finish()), Arc::new(paths.finish())];

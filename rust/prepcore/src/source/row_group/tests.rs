@@ -49,17 +49,21 @@ fn write(path: &Path, groups: &[Vec<Option<Vec<u8>>>], nullable: bool) {
     writer.close().unwrap();
 }
 
-fn options() -> Options {
+fn options(skip_corrupt: bool) -> Options {
     Options {
         text_column: "text".into(),
         columns: Columns::All,
         extra: false,
         memory: ByteSize::from_bytes(1 << 30),
+        skip_corrupt,
     }
 }
 
 fn read(path: &Path) -> Vec<Documents> {
-    let plan = Plan::files(&[path.to_path_buf()], options()).unwrap();
+    read_plan(&Plan::files(&[path.to_path_buf()], options(false)).unwrap())
+}
+
+fn read_plan(plan: &Plan) -> Vec<Documents> {
     let segments = 0..plan.segments.len();
     let units = segments.flat_map(|segment| plan.open(segment).unwrap().collect::<Vec<_>>());
     units.map(|unit| plan.documents(unit.unwrap()).unwrap()).collect()
@@ -113,6 +117,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn damage_is_counted_and_every_row_is_accounted_for(
+        groups in prop::collection::vec(prop::collection::vec(text(), 0..300), 1..4),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        footer in prop::bool::weighted(0.2),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("raw.parquet");
+        write(&path, &groups, true);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = bytes.len() - 8;
+        let length = u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
+        let within = if footer { end - length..bytes.len() } else { 0..end - length };
+        for (place, byte) in damage {
+            let place = within.start + place.index(within.len());
+            bytes[place] = byte;
+        }
+        std::fs::write(&path, bytes).unwrap();
+        // A file whose columns nobody knows cannot be planned, and that is all that may go wrong.
+        let Ok(plan) = Plan::files(&[path], options(true)) else { return Ok(()) };
+        let mut next = 0;
+        for documents in read_plan(&plan) {
+            let readable = documents.addresses.iter().map(|address| (address.row, 1));
+            let unreadable = documents.unreadable.iter().map(|run| (run.address.row, run.rows));
+            let mut rows: Vec<_> = readable.chain(unreadable).collect();
+            rows.sort_unstable();
+            for (row, count) in rows {
+                prop_assert_eq!(row, next);
+                next += count;
+            }
+        }
+        if !footer {
+            prop_assert_eq!(next, groups.iter().map(Vec::len).sum::<usize>() as u64);
+        }
+    }
+}
+
 #[test]
 fn units_are_cut_as_if_nothing_were_wrong() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +182,7 @@ fn a_row_group_that_is_shorter_than_the_footer_says_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("raw.parquet");
     write(&path, &[vec![Some(b"a".to_vec()); 10]], false);
-    let plan = Plan::files(&[path.clone()], options()).unwrap();
+    let plan = Plan::files(&[path.clone()], options(false)).unwrap();
     let metadata = super::super::parquet::load(&path).unwrap();
     let source = Source {
         path,
@@ -150,8 +193,9 @@ fn a_row_group_that_is_shorter_than_the_footer_says_is_an_error() {
         columns: vec![0, 1],
         wanted: Arc::clone(plan.decoded_schema()),
         text: "text".into(),
+        skip_corrupt: false,
     };
-    let read: Result<Vec<_>> = RowGroup::open(source).unwrap().collect();
+    let read: Result<Vec<_>> = RowGroup::open(source).collect();
     let error = read.unwrap_err().to_string();
     assert!(error.contains("row group 0: it ends after 10 of the 12 rows"), "{error}");
 }
