@@ -44,6 +44,17 @@ pub enum Error {
         /// What was wrong there.
         message: String,
     },
+    /// A file of the input is no longer what it was when the run began.
+    #[error(
+        "{}: {message}\nhint: finished parts stay; once the input is back as it was, give the same command again",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What became of it.
+        message: String,
+    },
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", .path.display())]
     Io {

@@ -8,51 +8,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::compression::{Compression, decompressed};
+use super::file::{Identity, Kind, SourceFile};
 use crate::{Error, Result};
 
 /// Suffixes that name JSONL.
 const JSONL_SUFFIXES: [&str; 2] = [".jsonl", ".ndjson"];
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Parquet.
-    Parquet,
-    /// A JSON object a line, plain or compressed.
-    Jsonl,
-    /// One document.
-    Text,
-    /// An Arrow stream.
-    Stream,
-}
-
-impl Kind {
-    /// The kind in words.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Parquet => "Parquet",
-            Self::Jsonl => "JSONL",
-            Self::Text => "text",
-            Self::Stream => "an Arrow stream",
-        }
-    }
-}
-
-/// One file of the input.
-#[derive(Clone, Debug)]
-pub struct SourceFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// How manifests name it: relative to the folder that the user named, else its file name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// What it holds.
-    pub kind: Kind,
-    /// How it is compressed as a whole.
-    pub compression: Compression,
-}
 
 /// The files behind the inputs, in order, all of one kind; and what was passed over, in sentences.
 pub(crate) fn discover(inputs: &[PathBuf], skip_corrupt: bool) -> Result<(Vec<SourceFile>, Vec<String>)> {
@@ -200,7 +160,8 @@ fn open(path: PathBuf, name: String, skip_corrupt: bool) -> Result<SourceFile> {
     let mut head = Vec::new();
     let file =
         File::open(&path).map_err(|source| Error::input(&path, format!("cannot be opened: {source}")))?;
-    let size = file.metadata().map_err(failed)?.len();
+    let metadata = file.metadata().map_err(failed)?;
+    let (size, identity) = (metadata.len(), Identity::new(&metadata));
     file.take(4).read_to_end(&mut head).map_err(failed)?;
     let compression = match head.as_slice() {
         [0x1f, 0x8b, ..] => Compression::Gzip,
@@ -222,7 +183,7 @@ fn open(path: PathBuf, name: String, skip_corrupt: bool) -> Result<SourceFile> {
     } else {
         Kind::Text
     };
-    Ok(SourceFile { path, name, size, kind, compression })
+    Ok(SourceFile { path, name, size, identity, kind, compression })
 }
 
 /// Whether a file is JSONL by its name.

@@ -7,6 +7,7 @@
 mod columns;
 mod compression;
 mod discover;
+mod file;
 mod fingerprint;
 mod in_order;
 mod json;
@@ -27,7 +28,7 @@ use crate::text::TextColumn;
 use crate::{Error, Result};
 
 pub use compression::Compression;
-pub use discover::{Kind, SourceFile};
+pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;

@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::Options;
-use super::discover::SourceFile;
+use super::file::SourceFile;
 use super::row_group::{RowGroup, Source};
 use crate::config::Columns;
 use crate::error::guarded;

@@ -9,7 +9,8 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
 use super::compression::Compression;
-use super::discover::{Kind, SourceFile, discover};
+use super::discover::discover;
+use super::file::{Kind, SourceFile};
 use super::parquet::{self, RowGroups};
 use super::regroup::Regroup;
 use super::stream::StreamInput;
@@ -200,6 +201,16 @@ impl Plan {
     #[must_use]
     pub fn text_index(&self) -> usize {
         self.text
+    }
+
+    /// Checks that files are still those that were planned for, as far as size, time stamp and inode tell. For
+    /// whoever commits what was read from them.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] names the first that is not.
+    pub fn check_unchanged(&self, sources: Range<u32>) -> Result<()> {
+        let files = self.files.get(sources.start as usize..sources.end as usize);
+        files.unwrap_or_default().iter().try_for_each(SourceFile::check_unchanged)
     }
 
     /// The columns as they come from reading: strings may have another layout than the input declares.
@@ -422,11 +433,15 @@ fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::source::Identity;
 
     fn file(size: u64) -> SourceFile {
         let (kind, compression) = (Kind::Jsonl, Compression::None);
-        SourceFile { path: PathBuf::new(), name: String::new(), size, kind, compression }
+        let (path, name, identity) = (PathBuf::new(), String::new(), Identity::default());
+        SourceFile { path, name, size, identity, kind, compression }
     }
 
     #[test]
@@ -437,6 +452,32 @@ mod tests {
         let cut = parts(&sized, &files);
         assert_eq!(cut, [0..8, 8..16, 16..24, 24..27, 27..28]);
         assert_eq!(parts(&[], &[]), std::iter::once(0..0).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn files_that_change_or_vanish_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.txt", "b.txt", "c.txt"].map(|name| folder.path().join(name));
+        paths.iter().for_each(|path| fs::write(path, "ten bytes!").unwrap());
+        let plan = Plan::files(&paths, Options::of_text("text", ByteSize::from_bytes(1 << 30))).unwrap();
+        plan.check_unchanged(0..3).unwrap();
+        let said = |sources| {
+            let error = plan.check_unchanged(sources).unwrap_err();
+            assert_eq!(error.exit_code(), 1);
+            error.to_string()
+        };
+        fs::write(&paths[1], "twelve bytes").unwrap();
+        plan.check_unchanged(0..1).unwrap();
+        let message = said(0..3);
+        assert!(
+            message.contains("b.txt: changed while it was being read (size 10 → 12)\nhint: "),
+            "{message}"
+        );
+        fs::write(&paths[1], "later byte").unwrap();
+        assert!(said(1..2).contains("it was written to"), "{}", said(1..2));
+        fs::rename(&paths[0], &paths[2]).unwrap();
+        assert!(said(2..3).contains("another file took its place"), "{}", said(2..3));
+        assert!(said(0..3).contains("a.txt: vanished while it was being read"), "{}", said(0..3));
     }
 
     #[test]

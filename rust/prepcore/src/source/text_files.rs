@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use std::io::Read;
 
 use super::compression::decompressed;
-use super::discover::SourceFile;
+use super::file::SourceFile;
 use super::lines::damage_or_failure;
 use super::{Address, Body, DOCUMENT_WEIGHT, Unit, Unreadable};
 use crate::{Error, Result};
