@@ -112,8 +112,8 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
     out
         Folder to write, new or empty, when `source` is files.
     **settings
-        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped`, `skip_corrupt` and `max_unreadable`
-        concern files only.
+        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped`, `skip_corrupt` and
+        `max_unreadable` concern files only.
 
     Returns
     -------

@@ -33,7 +33,8 @@ pub(crate) fn clean(
     run::with_watcher(py, "clean", progress, |watcher| {
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
-        let plan = Plan::files(&inputs, prepcore::pipeline::clean::options(&configuration))?;
+        let options = prepcore::pipeline::clean::options(&configuration);
+        let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
         let manifest =
             prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
         run::json(&manifest)

@@ -72,20 +72,25 @@ pub(crate) fn plan(
     out: &str,
 ) -> PyResult<String> {
     let inputs = paths(inputs);
-    let planned = py.detach(|| {
-        let Some(plan) = plan_of(verb, configuration, &inputs)? else { return Ok(None) };
+    let planned = with_watcher(py, "plan", None, |watcher| {
+        let Some(plan) = plan_of(verb, configuration, &inputs, watcher)? else { return Ok(None) };
         json(&pipeline::preview(&plan, &inputs, Path::new(out))?).map(Some)
     });
-    planned.map_err(|error| convert(&error))?.ok_or_else(|| unknown_verb(verb))
+    planned?.ok_or_else(|| unknown_verb(verb))
 }
 
 /// The plan of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
-fn plan_of(verb: &str, configuration: &str, inputs: &[PathBuf]) -> Result<Option<Plan>> {
+fn plan_of(
+    verb: &str,
+    configuration: &str,
+    inputs: &[PathBuf],
+    watcher: Watcher<'_>,
+) -> Result<Option<Plan>> {
     match verb {
         "clean" => {
             let configuration: config::Clean = config::from_json(configuration)?;
             configuration.validate()?;
-            let plan = Plan::files(inputs, pipeline::clean::options(&configuration))?;
+            let plan = Plan::files_watched(inputs, pipeline::clean::options(&configuration), watcher)?;
             pipeline::clean::check(&configuration, &plan)?;
             Ok(Some(plan))
         }
@@ -93,12 +98,12 @@ fn plan_of(verb: &str, configuration: &str, inputs: &[PathBuf]) -> Result<Option
             let configuration: config::Pack = config::from_json(configuration)?;
             // What is wrong with the tokenizer is found before the work starts, here as in a run.
             pipeline::Tokenization::open(&configuration)?;
-            Plan::files(inputs, pipeline::pack::options(&configuration)).map(Some)
+            Plan::files_watched(inputs, pipeline::pack::options(&configuration), watcher).map(Some)
         }
         "tokenizer" => {
             let configuration: config::Tokenizer = config::from_json(configuration)?;
             configuration.validate()?;
-            Plan::files(inputs, pipeline::tokenizer::options(&configuration)).map(Some)
+            Plan::files_watched(inputs, pipeline::tokenizer::options(&configuration), watcher).map(Some)
         }
         _ => Ok(None),
     }

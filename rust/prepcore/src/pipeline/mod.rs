@@ -16,4 +16,5 @@ mod watch;
 
 pub use preview::{Preview, preview};
 pub use tokenization::Tokenization;
+pub(crate) use watch::Lookout;
 pub use watch::{Progress, Watcher};

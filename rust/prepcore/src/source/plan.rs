@@ -19,6 +19,7 @@ use super::{
 };
 use super::{columns, jsonl, text_files};
 use crate::config::{ByteSize, Columns};
+use crate::pipeline::{Lookout, Watcher};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
@@ -130,12 +131,21 @@ impl Plan {
     /// [`Error::Input`] for what is missing, named twice, empty, of several kinds or schemas, or without the text
     /// column; [`Error::Corrupt`] for a Parquet file whose footer cannot be read.
     pub fn files(inputs: &[PathBuf], options: Options) -> Result<Self> {
-        let (files, notes) = discover(inputs, options.skip_corrupt)?;
+        Self::files_watched(inputs, options, &mut |_| Ok(()))
+    }
+
+    /// The same under a watcher, which is asked about ten times a second: very many files take their time.
+    ///
+    /// # Errors
+    /// Those of [`Plan::files`], and the watcher's.
+    pub fn files_watched(inputs: &[PathBuf], options: Options, watcher: Watcher<'_>) -> Result<Self> {
+        let mut lookout = Lookout::new(watcher);
+        let (files, notes) = discover(inputs, options.skip_corrupt, &mut lookout)?;
         let bytes = files.iter().map(|file| file.size).sum();
         let kind = files.first().map_or(Kind::Text, |file| file.kind);
         let mut sized = Vec::new();
         let (available, schema) = match kind {
-            Kind::Parquet => parquet_segments(&files, &options, &mut sized)?,
+            Kind::Parquet => parquet_segments(&files, &options, &mut lookout, &mut sized)?,
             Kind::Jsonl => {
                 lines_segments(&files, &mut sized);
                 let schema = columns::of_lines(&options)?;
@@ -330,11 +340,13 @@ fn text_column(batch: &RecordBatch, index: usize) -> Result<TextColumn> {
 fn parquet_segments(
     files: &[SourceFile],
     options: &Options,
+    lookout: &mut Lookout<'_>,
     sized: &mut Vec<(Segment, u64)>,
 ) -> Result<(SchemaRef, SchemaRef)> {
     let mut common: Option<(&SourceFile, SchemaRef, SchemaRef)> = None;
     let mut damaged = None;
     for (source, file) in (0..).zip(files) {
+        lookout.look()?;
         let footer = match parquet::footer(&file.path, &options.columns, &options.text_column) {
             Ok(footer) => footer,
             Err(error @ Error::Corrupt { .. }) if options.skip_corrupt => {
