@@ -12,7 +12,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::compression::{Compression, decompressed};
 use super::json;
-use super::lines::{LineBlock, LineBlocks};
+use super::lines::{LineBlock, LineBlocks, Step};
 use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, Unreadable};
 use crate::text::TextColumn;
 use crate::{Error, Result};
@@ -67,10 +67,13 @@ pub(crate) fn open_compressed(
     Ok(LineBlocks::new(reader, source, 0, None, max_line).map(units(path)))
 }
 
-fn units(path: &Path) -> impl FnMut(io::Result<LineBlock>) -> Result<Unit> + use<> {
+fn units(path: &Path) -> impl FnMut(io::Result<Step>) -> Result<Unit> + use<> {
     let path = path.to_path_buf();
-    move |block| {
-        let block = block.map_err(|source| Error::io(&path, "read", source))?;
+    move |step| {
+        let block = match step.map_err(|source| Error::io(&path, "read", source))? {
+            Step::Block(block) => block,
+            Step::Ask(bytes) => return Ok(Unit::ask(2 * bytes as u64)),
+        };
         // The lines, and the texts that are decoded from them; a document takes a line.
         let lines = memchr_iter(b'\n', &block.bytes).count() as u64;
         let weight = 2 * block.bytes.len() as u64 + DOCUMENT_WEIGHT * lines;

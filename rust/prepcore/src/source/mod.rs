@@ -112,9 +112,23 @@ pub struct Unit {
     pub(crate) weight: u64,
 }
 
+impl Unit {
+    /// A request for so many bytes before the next unit is read.
+    pub(crate) fn ask(bytes: u64) -> Self {
+        Self { body: Body::Ask, weight: bytes }
+    }
+
+    /// Whether it is no unit but such a request.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.body, Body::Ask)
+    }
+}
+
 pub(crate) enum Body {
     /// Columns, where their first row stands, and which rows have no text that could be read.
     Batch { batch: RecordBatch, first: Address, unreadable: Vec<Unreadable> },
+    /// Nothing yet: what is read next needs so many bytes, the unit's weight.
+    Ask,
     /// Raw lines of JSONL.
     Lines(lines::LineBlock),
     /// Texts with their addresses, and the files that could not be read.

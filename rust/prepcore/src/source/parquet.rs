@@ -128,7 +128,7 @@ impl RowGroups {
         let (of_text, of_others) = sizes(described, &mask, &options.text_column);
         let rows = rows(described);
         let row_bytes = (of_text + of_others) / rows.max(1);
-        let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(16, 8192) as usize;
+        let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(1, 8192) as usize;
         let path = file.path.clone();
         let (wanted, text) = (Arc::clone(wanted), options.text_column.clone());
         let skip_corrupt = options.skip_corrupt;

@@ -14,10 +14,11 @@ use super::file::{Kind, SourceFile};
 use super::parquet::{self, RowGroups};
 use super::regroup::Regroup;
 use super::stream::StreamInput;
+use super::text_files::TextFiles;
 use super::{
     Address, Body, Documents, PART_BYTES, RawLines, SEGMENT_BYTES, UNIT_BYTES, UNIT_ROWS, Unit, Unreadable,
 };
-use super::{columns, jsonl, text_files};
+use super::{columns, jsonl};
 use crate::config::{ByteSize, Columns};
 use crate::pipeline::{Lookout, Watcher};
 use crate::text::TextColumn;
@@ -255,7 +256,7 @@ impl Plan {
             }
             Segment::Texts { sources } => {
                 let files = &self.files[sources.start as usize..sources.end as usize];
-                Ok(Box::new(std::iter::once(text_files::open(files, sources.start, &self.schema, max))))
+                Ok(Box::new(TextFiles::new(files, sources.start, &self.schema, max)))
             }
             Segment::Stream => {
                 let stream =
@@ -270,6 +271,7 @@ impl Plan {
     /// Decodes a unit's documents. Parallel work: nothing here depends on other units.
     pub(crate) fn documents(&self, unit: Unit) -> Result<Documents> {
         match unit.body {
+            Body::Ask => Err(Error::Internal("a request for memory was taken for a unit".into())),
             Body::Lines(block) => {
                 jsonl::documents(block, &self.options.text_column, &self.schema, self.options.max_document())
             }
