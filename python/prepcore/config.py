@@ -159,6 +159,7 @@ class Clean(Settings):
         [], "cleaned folders whose documents are dropped here too", metavar="DIR,…", parse=parse_list
     )
     keep_dropped: bool = option(False, "write the dropped documents too")
+    skip_corrupt: bool = option(False, "count what is damaged in Parquet files instead of ending the run")
     limit: int | None = _limit()
     shard: str | None = option(
         None,

@@ -48,6 +48,7 @@ class CleanSettings(TypedDict, total=False):
     dedup: Literal["auto", "memory", "disk", "off"]
     against: list[str]
     keep_dropped: bool
+    skip_corrupt: bool
     limit: int | None
     shard: str | None
     step: Literal["auto", "sign", "resolve", "emit"]
@@ -115,8 +116,8 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
     out
         Folder to write, new or empty, when `source` is files.
     **settings
-        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped` and `max_unreadable`
-        concern files only.
+        Those of `prepcore.config.Clean`; `format`, `compression_level`, `keep_dropped`, `skip_corrupt` and
+        `max_unreadable` concern files only.
 
     Returns
     -------

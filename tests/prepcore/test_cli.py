@@ -221,3 +221,34 @@ def test_signals_stop_a_run(endless: Path, tmp_path: Path, number: int, code: in
     assert process.returncode == code
     assert f"stopped by {signal.Signals(number).name}" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_signals_stop_the_planning_of_very_many_files(tmp_path: Path, option: list[str]) -> None:
+    import polars as pl
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    # Links to one file in which only the columns take their time: 60,000 footers take many seconds.
+    pl.DataFrame({"text": ["x"], **{f"column{n}": [n] for n in range(60)}}).write_parquet(tmp_path / "one")
+    for number in range(60_000):
+        (folder / str(number)).hardlink_to(tmp_path / "one")
+    command = [
+        sys.executable,
+        "-m",
+        "prepcore",
+        "clean",
+        str(folder),
+        "--out",
+        str(tmp_path / "out"),
+        *option,
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM" in errors
+    assert not (tmp_path / "out").exists()

@@ -35,7 +35,8 @@ pub(crate) fn clean(
     run::with_watcher(py, "clean", progress, |watcher| {
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
-        let plan = Plan::files(&inputs, pipeline::clean::options(&configuration))?;
+        let options = pipeline::clean::options(&configuration);
+        let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
         let out = Path::new(out);
         Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, out, watcher)? {
             pipeline::Outcome::Finished(manifest) => ("finished", run::json(&manifest)?),

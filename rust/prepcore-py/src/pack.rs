@@ -23,7 +23,7 @@ pub(crate) fn pack(
     run::with_watcher(py, "pack", progress, |watcher| {
         let configuration: config::Pack = config::from_json(configuration)?;
         configuration.validate()?;
-        let plan = Plan::files(&inputs, engine::options(&configuration))?;
+        let plan = Plan::files_watched(&inputs, engine::options(&configuration), &mut *watcher)?;
         run::json(&engine::pack(&configuration, &plan, &inputs, Path::new(out), watcher)?)
     })
 }

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::Ordering;
 
+use crate::allocator;
 use crate::error::{convert, unknown_verb};
 
 /// A Python callable that takes a dict of counters.
@@ -22,6 +23,7 @@ pub(crate) fn with_watcher<T: Send>(
     progress: Callback,
     verb: impl FnOnce(Watcher<'_>) -> Result<T> + Send,
 ) -> PyResult<T> {
+    allocator::give_back_large_blocks();
     let mut raised = None;
     let outcome = py.detach(|| {
         verb(&mut |counters: &Progress| {
@@ -72,10 +74,11 @@ pub(crate) fn plan(
     out: &str,
 ) -> PyResult<String> {
     let inputs = paths(inputs);
-    let planned = py.detach(|| {
-        preview_of(verb, configuration, &inputs, Path::new(out))?.map(|preview| json(&preview)).transpose()
+    let planned = with_watcher(py, "plan", None, |watcher| {
+        let preview = preview_of(verb, configuration, &inputs, Path::new(out), watcher)?;
+        preview.map(|preview| json(&preview)).transpose()
     });
-    planned.map_err(|error| convert(&error))?.ok_or_else(|| unknown_verb(verb))
+    planned?.ok_or_else(|| unknown_verb(verb))
 }
 
 /// The preview of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
@@ -84,24 +87,25 @@ fn preview_of(
     configuration: &str,
     inputs: &[PathBuf],
     out: &Path,
+    watcher: Watcher<'_>,
 ) -> Result<Option<pipeline::Preview>> {
     let plan = match verb {
         "clean" => {
             let configuration: config::Clean = config::from_json(configuration)?;
             configuration.validate()?;
-            let plan = Plan::files(inputs, pipeline::clean::options(&configuration))?;
+            let plan = Plan::files_watched(inputs, pipeline::clean::options(&configuration), watcher)?;
             return pipeline::clean::preview(&configuration, &plan, inputs, out).map(Some);
         }
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
             // What is wrong with the tokenizer is found before the work starts, here as in a run.
             pipeline::Tokenization::open(&configuration)?;
-            Plan::files(inputs, pipeline::pack::options(&configuration))?
+            Plan::files_watched(inputs, pipeline::pack::options(&configuration), watcher)?
         }
         "tokenizer" => {
             let configuration: config::Tokenizer = config::from_json(configuration)?;
             configuration.validate()?;
-            Plan::files(inputs, pipeline::tokenizer::options(&configuration))?
+            Plan::files_watched(inputs, pipeline::tokenizer::options(&configuration), watcher)?
         }
         _ => return Ok(None),
     };

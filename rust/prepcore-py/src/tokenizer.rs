@@ -23,7 +23,7 @@ pub(crate) fn tokenizer(
     run::with_watcher(py, "tokenizer", progress, |watcher| {
         let configuration: config::Tokenizer = config::from_json(configuration)?;
         configuration.validate()?;
-        let plan = Plan::files(&inputs, engine::options(&configuration))?;
+        let plan = Plan::files_watched(&inputs, engine::options(&configuration), &mut *watcher)?;
         run::json(&engine::tokenizer(&configuration, &plan, &inputs, Path::new(out), watcher)?)
     })
 }

@@ -1,7 +1,9 @@
 //! One error type: what happened, where, the value seen and the value wanted, and what to do.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// The result of everything in this crate that can fail.
@@ -40,6 +42,17 @@ pub enum Error {
         /// Where in the file: a row group, a row or a byte offset.
         place: String,
         /// What was wrong there.
+        message: String,
+    },
+    /// A file of the input is no longer what it was when the run began.
+    #[error(
+        "{}: {message}\nhint: finished parts stay; once the input is back as it was, give the same command again",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What became of it.
         message: String,
     },
     /// The operating system refused.
@@ -122,6 +135,23 @@ impl Error {
             _ => 1,
         }
     }
+}
+
+/// Does work that other people's code may panic in where a file is hostile, and turns a panic into its message.
+pub(crate) fn guarded<T, E: fmt::Display>(
+    work: impl FnOnce() -> std::result::Result<T, E>,
+) -> std::result::Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("decoding panicked: {}", panic_message(&*panic))),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+    message.unwrap_or_else(|| "no message".into())
 }
 
 struct Hint<'a>(&'a Option<String>);

@@ -227,9 +227,10 @@ pub(crate) struct RowsBySource(BTreeMap<u32, u64>);
 
 impl RowsBySource {
     pub(crate) fn count(&mut self, documents: &Documents) {
-        let unreadable = documents.unreadable.iter().map(|row| &row.address);
-        for address in documents.addresses.iter().chain(unreadable) {
-            *self.0.entry(address.source).or_default() += 1;
+        let readable = documents.addresses.iter().map(|address| (address.source, 1));
+        let unreadable = documents.unreadable.iter().map(|run| (run.address.source, run.rows));
+        for (source, rows) in readable.chain(unreadable) {
+            *self.0.entry(source).or_default() += rows;
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Clean {
     pub against: Vec<PathBuf>,
     /// Write the dropped documents too, beside the reason.
     pub keep_dropped: bool,
+    /// Count what is damaged in Parquet files instead of ending the run.
+    pub skip_corrupt: bool,
     /// Read only so many documents.
     pub limit: Option<u64>,
     /// The share of the parts that this process works on, where several work together.
@@ -62,6 +64,7 @@ impl Default for Clean {
             dedup: Dedup::Auto,
             against: Vec::new(),
             keep_dropped: false,
+            skip_corrupt: false,
             limit: None,
             shard: None,
             step: Step::Auto,

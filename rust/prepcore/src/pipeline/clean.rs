@@ -24,6 +24,7 @@ pub fn options(configuration: &Clean) -> Options {
         // Lines that are copied verbatim need no column for the rest of them.
         extra: !verbatim || configuration.keep_dropped,
         memory: configuration.memory,
+        skip_corrupt: configuration.skip_corrupt,
     }
 }
 

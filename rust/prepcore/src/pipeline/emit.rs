@@ -87,7 +87,7 @@ impl<'a> Road for Emit<'a> {
         let documents = self.folder.plan.documents(unit)?;
         let progress = self.folder.progress;
         Progress::add(&progress.documents, documents.rows());
-        Progress::add(&progress.unreadable, documents.unreadable.len() as u64);
+        Progress::add(&progress.unreadable, documents.unreadable_rows());
         Progress::add(&progress.bytes, documents.bytes);
         self.folder.judge.judge(documents)
     }

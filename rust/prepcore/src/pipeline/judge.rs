@@ -186,8 +186,8 @@ impl Decided {
                 Some(reason) => counts.drop_for(reason),
             }
         }
-        counts.unreadable = self.documents.unreadable.len() as u64;
-        counts.documents = self.documents.len() as u64 + counts.unreadable;
+        counts.unreadable = self.documents.unreadable_rows();
+        counts.documents = self.documents.rows();
         counts.text_bytes = self.documents.bytes;
         counts
     }

@@ -23,4 +23,5 @@ mod watch;
 pub use cleaning::{Outcome, Waiting};
 pub use preview::{Preview, preview};
 pub use tokenization::Tokenization;
+pub(crate) use watch::Lookout;
 pub use watch::{Progress, Stage, Watcher};

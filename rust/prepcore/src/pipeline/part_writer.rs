@@ -106,6 +106,8 @@ impl OpenPart {
     fn commit(self, folder: &CleanFolder<'_>, out: &Path, close: Close) -> Result<Finished> {
         let Self { part, documents, keys, key_records, dropped, counts, .. } = self;
         counts.check()?;
+        // What was read must be what was planned: its fingerprint will be looked at when the run goes on.
+        folder.plan.check_unchanged(folder.plan.sources_of(part.number))?;
         let stem = part.stem("part");
         let dropped_rows = dropped.rows();
         let record =

@@ -10,7 +10,6 @@
 //! the tasks is bounded by bytes that are reserved before a unit is read: when the budget is spent, only the unit
 //! that everything waits for is read. Which thread does what never shows in the result.
 
-use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Progress, Watcher};
+use crate::error::panic_message;
 use crate::source::{Plan, Remaining, UNIT_BYTES, Unit, Units};
 use crate::{Error, Result};
 
@@ -42,6 +42,11 @@ pub(crate) trait Segments: Sync {
     fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
     /// The bytes that a unit holds, and what is made of it.
     fn weight(&self, unit: &Self::Unit) -> u64;
+    /// Whether it is no unit: its reader found that the next one is large, and asks that so many bytes, its
+    /// weight, be reserved before it reads on.
+    fn asks(&self, _unit: &Self::Unit) -> bool {
+        false
+    }
 }
 
 impl Segments for Remaining<'_> {
@@ -60,6 +65,10 @@ impl Segments for Remaining<'_> {
     fn weight(&self, unit: &Unit) -> u64 {
         unit.weight
     }
+
+    fn asks(&self, unit: &Unit) -> bool {
+        unit.asks()
+    }
 }
 
 impl Segments for Plan {
@@ -75,6 +84,10 @@ impl Segments for Plan {
 
     fn weight(&self, unit: &Unit) -> u64 {
         unit.weight
+    }
+
+    fn asks(&self, unit: &Unit) -> bool {
+        unit.asks()
     }
 }
 
@@ -189,6 +202,16 @@ struct Open<'a, Unit> {
     /// Units read so far.
     units: usize,
     exhausted: bool,
+    /// What a reader holds that has begun a large unit and waits until the rest of it has room.
+    held: Option<Reservation>,
+    /// Bytes to reserve for the next unit.
+    wanted: u64,
+}
+
+impl<Unit> Open<'_, Unit> {
+    fn new() -> Self {
+        Self { reader: None, units: 0, exhausted: false, held: None, wanted: EXPECTED_UNIT }
+    }
 }
 
 struct Board<'a, R: Road> {
@@ -300,8 +323,10 @@ impl<'a, R: Road> Pool<'a, R> {
                 Task::Wait => board = self.work.wait(board).unwrap_or_else(PoisonError::into_inner),
                 task => {
                     drop(board);
-                    let outcome = catch_unwind(AssertUnwindSafe(|| self.perform(task)))
-                        .unwrap_or_else(|panic| Err(Error::Internal(describe(&*panic))));
+                    let outcome =
+                        catch_unwind(AssertUnwindSafe(|| self.perform(task))).unwrap_or_else(|panic| {
+                            Err(Error::Internal(format!("a worker panicked: {}", panic_message(&*panic))))
+                        });
                     board = self.board();
                     if let Err(error) = outcome {
                         board.failure.get_or_insert(error);
@@ -365,7 +390,6 @@ impl<'a, R: Road> Pool<'a, R> {
 
     fn choose_read(&self, board: &mut Board<'a, R>) -> Task<'a, R> {
         let segments = self.road.source().segments();
-        let free = self.used.load(Ordering::Relaxed) + EXPECTED_UNIT <= self.width.flight;
         let idle = board.open.iter().find(|(_, open)| open.reader.is_some() && !open.exhausted);
         let open_more = board.next_segment < segments && board.open.len() <= self.width.threads;
         let segment = match idle {
@@ -373,21 +397,28 @@ impl<'a, R: Road> Pool<'a, R> {
             None if open_more => board.next_segment,
             None => return Task::Wait,
         };
-        // What everything waits for is read whatever the budget says. While there are jobs to finish or to write,
-        // everything waits for these: a slow writer must not fill the memory.
-        let awaited = board.next_write == board.next_job
+        let (wanted, held) = board.open.get(&segment).map_or((EXPECTED_UNIT, 0), |open| {
+            (open.wanted, open.held.as_ref().map_or(0, |held| held.bytes))
+        });
+        let more = wanted.saturating_sub(held);
+        let free = self.used.load(Ordering::Relaxed) + more <= self.width.flight;
+        // What everything waits for is read whatever the budget says. While there are units to order and jobs to
+        // finish or to write, everything waits for these: a slow writer must not fill the memory.
+        let awaited = board.order.is_some()
+            && board.next_write == board.next_job
             && segment == board.head.0
             && board.open.get(&segment).is_none_or(|open| open.units == board.head.1);
         if !free && !awaited {
             return Task::Wait;
         }
-        let reservation = Reservation::new(&self.used, EXPECTED_UNIT);
         if segment == board.next_segment {
             board.next_segment += 1;
-            board.open.insert(segment, Open { reader: None, units: 0, exhausted: false });
-            return Task::Read(segment, None, reservation);
+            board.open.insert(segment, Open::new());
         }
-        let reader = board.open.get_mut(&segment).and_then(|open| open.reader.take());
+        let open = board.open.get_mut(&segment);
+        let (reader, held) = open.map_or((None, None), |open| (open.reader.take(), open.held.take()));
+        let mut reservation = held.unwrap_or_else(|| Reservation::new(&self.used, 0));
+        reservation.correct(wanted);
         Task::Read(segment, reader, reservation)
     }
 
@@ -446,7 +477,15 @@ impl<'a, R: Road> Pool<'a, R> {
             open.exhausted = true;
             return Ok(());
         };
-        held.correct(self.road.source().weight(&unit));
+        let source = self.road.source();
+        if source.asks(&unit) {
+            open.wanted = source.weight(&unit);
+            open.held = Some(held);
+            open.reader = Some(reader);
+            return Ok(());
+        }
+        held.correct(source.weight(&unit));
+        open.wanted = EXPECTED_UNIT;
         let place = (segment, open.units);
         open.units += 1;
         open.reader = Some(reader);
@@ -459,12 +498,6 @@ impl<'a, R: Road> Pool<'a, R> {
         }
         Ok(())
     }
-}
-
-fn describe(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a worker panicked: {}", message.unwrap_or_else(|| "no message".into()))
 }
 
 #[cfg(test)]

@@ -131,9 +131,9 @@ impl Road for SampleRoad<'_> {
                 }
             }
         }
-        Progress::add(&self.progress.documents, (documents.len() + documents.unreadable.len()) as u64);
+        Progress::add(&self.progress.documents, documents.rows());
         Progress::add(&self.progress.kept, sampled.documents);
-        Progress::add(&self.progress.unreadable, documents.unreadable.len() as u64);
+        Progress::add(&self.progress.unreadable, documents.unreadable_rows());
         Progress::add(&self.progress.bytes, documents.bytes);
         sampled.unreadable = documents.unreadable;
         Ok(sampled)

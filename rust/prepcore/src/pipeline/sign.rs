@@ -123,7 +123,7 @@ impl<'a> Road for Sign<'a> {
         let documents = self.folder.plan.documents(unit)?;
         let progress = self.folder.progress;
         Progress::add(&progress.documents, documents.rows());
-        Progress::add(&progress.unreadable, documents.unreadable.len() as u64);
+        Progress::add(&progress.unreadable, documents.unreadable_rows());
         Progress::add(&progress.bytes, documents.bytes);
         let (lines, rows) = (documents.lines, documents.rows());
         let Judged { documents, keys, .. } = self.folder.judge.judge(documents)?;

@@ -119,7 +119,7 @@ impl<'a> PackFolder<'a> {
             };
             match batch.encode(&**encoder, special, text) {
                 Ok(()) => done.places.push((split, address)),
-                Err(error) => done.unreadable.push(Unreadable { address, offset: None, error }),
+                Err(error) => done.unreadable.push(Unreadable::row(address, None, error)),
             }
         }
         done.unreadable.sort_by_key(|row| row.address);
@@ -162,9 +162,9 @@ impl Road for PackFolder<'_> {
     }
 
     fn finish(&self, job: Job) -> Result<Done> {
-        let (read, bytes) = (job.documents.len() + job.documents.unreadable.len(), job.documents.bytes);
+        let (read, bytes) = (job.documents.rows(), job.documents.bytes);
         let done = self.encode(job)?;
-        Progress::add(&self.progress.documents, read as u64);
+        Progress::add(&self.progress.documents, read);
         Progress::add(&self.progress.kept, done.places.len() as u64);
         Progress::add(&self.progress.unreadable, done.unreadable.len() as u64);
         Progress::add(&self.progress.bytes, bytes);

@@ -1,9 +1,13 @@
 //! How a caller follows a run and stops it.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::source::Plan;
+
+/// How often a caller is asked whether to go on.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Counters of a run, read while it goes on.
 #[derive(Debug, Default)]
@@ -77,3 +81,25 @@ impl Progress {
 
 /// Called about ten times a second from the thread that started the run. An error stops the run.
 pub type Watcher<'a> = &'a mut dyn FnMut(&Progress) -> Result<()>;
+
+/// Asks a watcher whether to go on, in work that is many small steps on the calling thread.
+pub(crate) struct Lookout<'a> {
+    watcher: Watcher<'a>,
+    progress: Progress,
+    asked: Instant,
+}
+
+impl<'a> Lookout<'a> {
+    pub(crate) fn new(watcher: Watcher<'a>) -> Self {
+        Self { watcher, progress: Progress::default(), asked: Instant::now() }
+    }
+
+    /// To be called at every step; costs a look at the clock where it is not yet time to ask.
+    pub(crate) fn look(&mut self) -> Result<()> {
+        if self.asked.elapsed() < ASK_EVERY {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        (self.watcher)(&self.progress)
+    }
+}

@@ -8,67 +8,38 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::compression::{Compression, decompressed};
+use super::file::{Identity, Kind, SourceFile};
+use crate::pipeline::Lookout;
 use crate::{Error, Result};
 
 /// Suffixes that name JSONL.
 const JSONL_SUFFIXES: [&str; 2] = [".jsonl", ".ndjson"];
 
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Parquet.
-    Parquet,
-    /// A JSON object a line, plain or compressed.
-    Jsonl,
-    /// One document.
-    Text,
-    /// An Arrow stream.
-    Stream,
-}
-
-impl Kind {
-    /// The kind in words.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Parquet => "Parquet",
-            Self::Jsonl => "JSONL",
-            Self::Text => "text",
-            Self::Stream => "an Arrow stream",
-        }
-    }
-}
-
-/// One file of the input.
-#[derive(Clone, Debug)]
-pub struct SourceFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// How manifests name it: relative to the folder that the user named, else its file name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// What it holds.
-    pub kind: Kind,
-    /// How it is compressed as a whole.
-    pub compression: Compression,
-}
-
 /// The files behind the inputs, in order, all of one kind; and what was passed over, in sentences.
-pub(crate) fn discover(inputs: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<String>)> {
-    let (mut files, mut notes) = (Vec::new(), Vec::new());
+pub(crate) fn discover(
+    inputs: &[PathBuf],
+    skip_corrupt: bool,
+    lookout: &mut Lookout<'_>,
+) -> Result<(Vec<SourceFile>, Vec<String>)> {
+    let mut search = Search { skip_corrupt, lookout, notes: Vec::new() };
+    let mut files = Vec::new();
     for input in inputs {
-        files.extend(expand(input, &mut notes)?);
+        files.extend(search.expand(input)?);
     }
-    let mut seen = HashSet::new();
+    let Search { lookout, notes, .. } = search;
+    let mut canonical = Vec::with_capacity(files.len());
     for file in &files {
-        let canonical = file.path.canonicalize().map_err(|source| Error::io(&file.path, "open", source))?;
-        if !seen.insert(canonical) {
+        lookout.look()?;
+        canonical.push(file.path.canonicalize().map_err(|source| Error::io(&file.path, "open", source))?);
+    }
+    let mut seen = HashSet::with_capacity(files.len());
+    for (file, path) in files.iter().zip(&canonical) {
+        if !seen.insert(path) {
             return Err(Error::input(&file.path, "this file is named twice")
                 .hint("every document of it would be its own duplicate; name it once"));
         }
     }
-    tell_apart(&mut files);
+    tell_apart(&mut files, &canonical);
     let first = files.first().ok_or_else(|| Error::input("", "no input was named"))?;
     if let Some(other) = files.iter().find(|file| file.kind != first.kind) {
         return Err(Error::input(
@@ -81,13 +52,12 @@ pub(crate) fn discover(inputs: &[PathBuf]) -> Result<(Vec<SourceFile>, Vec<Strin
 }
 
 /// Gives files of the same name the names of the folders that tell them apart.
-fn tell_apart(files: &mut [SourceFile]) {
+fn tell_apart(files: &mut [SourceFile], canonical: &[PathBuf]) {
     let mut count: HashMap<String, usize> = HashMap::new();
     for file in files.iter() {
         *count.entry(file.name.clone()).or_default() += 1;
     }
-    let parents = |file: &SourceFile, names: usize| {
-        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+    let parents = |path: &Path, names: usize| {
         let mut parts: Vec<_> = path.iter().rev().take(names).map(|part| part.to_string_lossy()).collect();
         parts.reverse();
         parts.join("/")
@@ -95,7 +65,7 @@ fn tell_apart(files: &mut [SourceFile]) {
     let shared: Vec<usize> = (0..files.len()).filter(|at| count[&files[*at].name] > 1).collect();
     // Paths differ, so enough of them always does.
     for names in 2..64 {
-        let longer: Vec<String> = shared.iter().map(|at| parents(&files[*at], names)).collect();
+        let longer: Vec<String> = shared.iter().map(|at| parents(&canonical[*at], names)).collect();
         if longer.iter().collect::<HashSet<_>>().len() == shared.len() {
             shared.iter().zip(longer).for_each(|(at, name)| files[*at].name = name);
             return;
@@ -103,124 +73,134 @@ fn tell_apart(files: &mut [SourceFile]) {
     }
 }
 
-fn expand(input: &Path, notes: &mut Vec<String>) -> Result<Vec<SourceFile>> {
-    if input.is_file() {
-        let name = input.file_name().unwrap_or(input.as_os_str());
-        return Ok(vec![open(input.to_path_buf(), name.to_string_lossy().into_owned())?]);
-    }
-    if input.is_dir() {
-        if let Some(parts) = crate::manifest::parts_of_folder(input)? {
-            return parts.into_iter().map(|part| open(input.join(&part), part)).collect();
-        }
-        let mut paths = Vec::new();
-        walk(input, &mut paths)?;
-        return data_files(input, paths, input, notes);
-    }
-    let pattern = input.to_string_lossy();
-    if !pattern.contains(['*', '?', '[']) {
-        return Err(Error::input(input, "no such file or folder"));
-    }
-    let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
-    let base = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let matches =
-        glob::glob(&pattern).map_err(|error| Error::input(input, format!("not a glob: {error}")))?;
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for path in matches {
-        let path =
-            path.map_err(|error| Error::io(error.path(), "read", std::io::Error::other(error.to_string())))?;
-        let inside = path.strip_prefix(base).unwrap_or(&path);
-        if path.is_file() && !inside.iter().any(is_hidden) {
-            paths.push(path);
-        }
-    }
-    data_files(Path::new(base), paths, input, notes)
+/// The search for files.
+struct Search<'a, 'w> {
+    skip_corrupt: bool,
+    lookout: &'a mut Lookout<'w>,
+    notes: Vec<String>,
 }
 
-/// Opens the files of a folder or glob, in the order of their paths' bytes.
-///
-/// Data sets carry a README and the like beside their data, so where there are files of Parquet, or of JSONL by
-/// name, the rest is passed over, with a note.
-fn data_files(
-    base: &Path,
-    mut paths: Vec<PathBuf>,
-    input: &Path,
-    notes: &mut Vec<String>,
-) -> Result<Vec<SourceFile>> {
-    paths.sort_by(|left, right| left.as_os_str().as_bytes().cmp(right.as_os_str().as_bytes()));
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let name = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
-        files.push(open(path, name)?);
+impl Search<'_, '_> {
+    fn expand(&mut self, input: &Path) -> Result<Vec<SourceFile>> {
+        if input.is_file() {
+            let name = input.file_name().unwrap_or(input.as_os_str());
+            return Ok(vec![self.open(input.to_path_buf(), name.to_string_lossy().into_owned())?]);
+        }
+        if input.is_dir() {
+            if let Some(parts) = crate::manifest::parts_of_folder(input)? {
+                return parts.into_iter().map(|part| self.open(input.join(&part), part)).collect();
+            }
+            let mut paths = Vec::new();
+            self.walk(input, &mut paths)?;
+            return self.data_files(input, paths, input);
+        }
+        let pattern = input.to_string_lossy();
+        if !pattern.contains(['*', '?', '[']) {
+            return Err(Error::input(input, "no such file or folder"));
+        }
+        let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+        let base = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let matches =
+            glob::glob(&pattern).map_err(|error| Error::input(input, format!("not a glob: {error}")))?;
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in matches {
+            self.lookout.look()?;
+            let path = path
+                .map_err(|error| Error::io(error.path(), "read", std::io::Error::other(error.to_string())))?;
+            let inside = path.strip_prefix(base).unwrap_or(&path);
+            if path.is_file() && !inside.iter().any(is_hidden) {
+                paths.push(path);
+            }
+        }
+        self.data_files(Path::new(base), paths, input)
     }
-    if files.is_empty() {
-        return Err(Error::input(input, "no files were found here")
-            .hint("hidden files and names that start with `_` are passed over"));
+
+    /// Opens the files of a folder or glob, in the order of their paths' bytes.
+    ///
+    /// Data sets carry a README and the like beside their data, so where there are files of Parquet, or of JSONL by
+    /// name, the rest is passed over, with a note.
+    fn data_files(&mut self, base: &Path, mut paths: Vec<PathBuf>, input: &Path) -> Result<Vec<SourceFile>> {
+        paths.sort_by(|left, right| left.as_os_str().as_bytes().cmp(right.as_os_str().as_bytes()));
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            let name = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
+            self.lookout.look()?;
+            files.push(self.open(path, name)?);
+        }
+        if files.is_empty() {
+            return Err(Error::input(input, "no files were found here")
+                .hint("hidden files and names that start with `_` are passed over"));
+        }
+        let is_data = |file: &SourceFile| file.kind == Kind::Parquet || is_named_jsonl(&file.name);
+        let before = files.len();
+        if files.iter().any(is_data) {
+            files.retain(|file| file.kind != Kind::Text);
+        } else if files.iter().any(|file| file.kind == Kind::Text) {
+            // Among texts a file that merely begins like JSONL, a settings file on one line, is a text too.
+            files.iter_mut().for_each(|file| file.kind = Kind::Text);
+        }
+        if files.len() < before {
+            let passed = before - files.len();
+            self.notes
+                .push(format!("{}: {passed} files that hold no rows were passed over", input.display()));
+        }
+        Ok(files)
     }
-    let is_data = |file: &SourceFile| file.kind == Kind::Parquet || is_named_jsonl(&file.name);
-    let before = files.len();
-    if files.iter().any(is_data) {
-        files.retain(|file| file.kind != Kind::Text);
-    } else if files.iter().any(|file| file.kind == Kind::Text) {
-        // Among texts a file that merely begins like JSONL, a settings file on one line, is a text too.
-        files.iter_mut().for_each(|file| file.kind = Kind::Text);
+
+    fn walk(&mut self, folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+        let failed = |source| Error::io(folder, "read", source);
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            self.lookout.look()?;
+            let entry = entry.map_err(failed)?;
+            if is_hidden(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            // A link to a file is followed; a link to a folder is not, since it may lead round in a circle.
+            if entry.file_type().map_err(failed)?.is_dir() {
+                self.walk(&path, paths)?;
+            } else if path.is_file() {
+                paths.push(path);
+            }
+        }
+        Ok(())
     }
-    if files.len() < before {
-        let passed = before - files.len();
-        notes.push(format!("{}: {passed} files that hold no rows were passed over", input.display()));
+
+    /// Looks at a file's first bytes: the content decides its kind, and the suffix only where content cannot.
+    fn open(&self, path: PathBuf, name: String) -> Result<SourceFile> {
+        let failed = |source| Error::io(&path, "read", source);
+        let mut head = Vec::new();
+        let file =
+            File::open(&path).map_err(|source| Error::input(&path, format!("cannot be opened: {source}")))?;
+        let metadata = file.metadata().map_err(failed)?;
+        let (size, identity) = (metadata.len(), Identity::new(&metadata));
+        file.take(4).read_to_end(&mut head).map_err(failed)?;
+        let compression = match head.as_slice() {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            _ => Compression::None,
+        };
+        let lower = name.to_ascii_lowercase();
+        // What is damaged is counted once it is read.
+        let kind = if head == b"PAR1" || self.skip_corrupt && lower.ends_with(".parquet") {
+            Kind::Parquet
+        } else if lower.ends_with(".parquet") {
+            return Err(Error::corrupt(
+                &path,
+                "first bytes",
+                "not a Parquet file: it does not start with `PAR1`",
+            ));
+        } else if is_named_jsonl(&lower) || starts_as_jsonl(&path, compression)? {
+            Kind::Jsonl
+        } else {
+            Kind::Text
+        };
+        Ok(SourceFile { path, name, size, identity, kind, compression })
     }
-    Ok(files)
 }
 
 fn is_hidden(name: &OsStr) -> bool {
     matches!(name.as_bytes().first(), Some(b'.' | b'_'))
-}
-
-fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |source| Error::io(folder, "read", source);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if is_hidden(&entry.file_name()) {
-            continue;
-        }
-        let path = entry.path();
-        // A link to a file is followed; a link to a folder is not, since it may lead round in a circle.
-        if entry.file_type().map_err(failed)?.is_dir() {
-            walk(&path, paths)?;
-        } else if path.is_file() {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Looks at a file's first bytes: the content decides its kind, and the suffix only where content cannot.
-fn open(path: PathBuf, name: String) -> Result<SourceFile> {
-    let failed = |source| Error::io(&path, "read", source);
-    let mut head = Vec::new();
-    let file =
-        File::open(&path).map_err(|source| Error::input(&path, format!("cannot be opened: {source}")))?;
-    let size = file.metadata().map_err(failed)?.len();
-    file.take(4).read_to_end(&mut head).map_err(failed)?;
-    let compression = match head.as_slice() {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
-        _ => Compression::None,
-    };
-    let lower = name.to_ascii_lowercase();
-    let kind = if head == b"PAR1" {
-        Kind::Parquet
-    } else if lower.ends_with(".parquet") {
-        return Err(Error::corrupt(
-            &path,
-            "first bytes",
-            "not a Parquet file: it does not start with `PAR1`",
-        ));
-    } else if is_named_jsonl(&lower) || starts_as_jsonl(&path, compression)? {
-        Kind::Jsonl
-    } else {
-        Kind::Text
-    };
-    Ok(SourceFile { path, name, size, kind, compression })
 }
 
 /// Whether a file is JSONL by its name.

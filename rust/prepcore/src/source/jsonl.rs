@@ -12,7 +12,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::compression::{Compression, decompressed};
 use super::json;
-use super::lines::{LineBlock, LineBlocks};
+use super::lines::{LineBlock, LineBlocks, Step};
 use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, UnitLines, Unreadable};
 use crate::text::TextColumn;
 use crate::{Error, Result};
@@ -78,10 +78,13 @@ pub(crate) fn open_compressed(
     Ok(LineBlocks::new(reader, source, offset, None, max_line).map(units(path)))
 }
 
-fn units(path: &Path) -> impl FnMut(io::Result<LineBlock>) -> Result<Unit> + use<> {
+fn units(path: &Path) -> impl FnMut(io::Result<Step>) -> Result<Unit> + use<> {
     let path = path.to_path_buf();
-    move |block| {
-        let block = block.map_err(|source| Error::io(&path, "read", source))?;
+    move |step| {
+        let block = match step.map_err(|source| Error::io(&path, "read", source))? {
+            Step::Block(block) => block,
+            Step::Ask(bytes) => return Ok(Unit::ask(2 * bytes as u64)),
+        };
         // The lines, and the texts that are decoded from them; a document takes a line.
         let lines = memchr_iter(b'\n', &block.bytes).count() as u64;
         let weight = 2 * block.bytes.len() as u64 + DOCUMENT_WEIGHT * lines;
@@ -110,14 +113,14 @@ pub(crate) fn documents(
         if !line.trim_ascii().is_empty()
             && let Err(error) = lines.read(line, start, address, member, max_document)
         {
-            lines.unreadable.push(Unreadable { address, offset: Some(block.offset + start as u64), error });
+            lines.unreadable.push(Unreadable::row(address, Some(block.offset + start as u64), error));
         }
         row += 1;
         start = end + 1;
     }
     if let Some(damage) = block.damage {
         let address = Address { source: block.source, row };
-        lines.unreadable.push(Unreadable { address, offset: Some(damage.offset), error: damage.error });
+        lines.unreadable.push(Unreadable::row(address, Some(damage.offset), damage.error));
         row += 1;
     }
     let of_file = UnitLines { source: block.source, count: row, offset: block.offset };

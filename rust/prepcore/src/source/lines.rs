@@ -8,6 +8,8 @@ use super::UNIT_BYTES;
 
 /// Bytes asked of the reader at once.
 const READ: usize = 1 << 20;
+/// Bytes that may be held without asking: a unit, and what a read adds to it.
+const UNASKED: usize = UNIT_BYTES as usize + 2 * READ;
 
 /// Whole lines as they stand in the file.
 #[derive(Debug, Default)]
@@ -45,14 +47,34 @@ pub(crate) struct LineBlocks<R> {
     offset: u64,
     /// No line ends between [`UNIT_BYTES`] and here; long lines are looked at once.
     scanned: usize,
+    /// Bytes that the buffer may grow to before it asks for more.
+    granted: usize,
     finished: bool,
+}
+
+/// What reading gives.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Block(LineBlock),
+    /// A line is longer than what may be held: the buffer wants to grow to so many bytes.
+    Ask(usize),
 }
 
 impl<R: Read> LineBlocks<R> {
     /// Lines of a reader that stands at `offset`, which is a line's start.
     pub(crate) fn new(reader: R, source: u32, offset: u64, end: Option<u64>, max_line: u64) -> Self {
         let finished = end.is_some_and(|end| offset >= end);
-        Self { reader, source, end, max_line, buffer: Vec::new(), offset, scanned: 0, finished }
+        Self {
+            reader,
+            source,
+            end,
+            max_line,
+            buffer: Vec::new(),
+            offset,
+            scanned: 0,
+            granted: UNASKED,
+            finished,
+        }
     }
 
     fn block(&mut self, length: usize, damage: Option<Damage>) -> LineBlock {
@@ -61,6 +83,7 @@ impl<R: Read> LineBlocks<R> {
         let block = LineBlock { source: self.source, bytes, offset: self.offset, damage };
         self.offset += length as u64;
         self.scanned = 0;
+        self.granted = UNASKED;
         block
     }
 
@@ -111,7 +134,8 @@ impl<R: Read> LineBlocks<R> {
                 break Ok(());
             }
             skipped += self.buffer.len() as u64;
-            self.buffer.clear();
+            // Not cleared: what a long line took is given back.
+            self.buffer = Vec::new();
             match self.read() {
                 Ok(0) => break Err("the file ends within it".to_owned()),
                 Ok(_) => {}
@@ -120,6 +144,7 @@ impl<R: Read> LineBlocks<R> {
         };
         self.offset += skipped;
         self.scanned = 0;
+        self.granted = UNASKED;
         self.finished = outcome.is_err() || self.end.is_some_and(|end| self.offset >= end);
         let mut error =
             format!("a line of {skipped} bytes; the memory budget allows {} bytes a document", self.max_line);
@@ -130,7 +155,7 @@ impl<R: Read> LineBlocks<R> {
         Ok(LineBlock { source: self.source, bytes: Vec::new(), offset: start, damage })
     }
 
-    fn gather(&mut self) -> Result<Option<LineBlock>> {
+    fn gather(&mut self) -> Result<Option<Step>> {
         while !self.finished {
             // Whichever comes first: a segment may end within a block's bytes or after them.
             let segment_end = self.segment_end();
@@ -138,20 +163,25 @@ impl<R: Read> LineBlocks<R> {
                 && end as u64 <= UNIT_BYTES
             {
                 self.finished = true;
-                return Ok(Some(self.block(end, None)));
+                return Ok(Some(Step::Block(self.block(end, None))));
             }
             if let Some(end) = self.block_end() {
                 self.finished = segment_end == Some(end);
-                return Ok(Some(self.block(end, None)));
+                return Ok(Some(Step::Block(self.block(end, None))));
             }
             if self.buffer.len() as u64 > self.max_line.max(UNIT_BYTES) {
-                return self.skip_line().map(Some);
+                return self.skip_line().map(|line| Some(Step::Block(line)));
+            }
+            if self.buffer.len() + READ > self.granted {
+                let most = usize::try_from(self.max_line).unwrap_or(usize::MAX).saturating_add(2 * READ);
+                self.granted = (2 * self.granted).min(most.max(UNASKED));
+                return Ok(Some(Step::Ask(self.granted)));
             }
             match self.read() {
                 Ok(0) => {
                     self.finished = true;
                     let length = self.buffer.len();
-                    return Ok((length > 0).then(|| self.block(length, None)));
+                    return Ok((length > 0).then(|| Step::Block(self.block(length, None))));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -159,7 +189,7 @@ impl<R: Read> LineBlocks<R> {
                     self.finished = true;
                     let whole = memrchr(b'\n', &self.buffer).map_or(0, |newline| newline + 1);
                     let offset = self.offset + self.buffer.len() as u64;
-                    return Ok(Some(self.block(whole, Some(Damage { offset, error }))));
+                    return Ok(Some(Step::Block(self.block(whole, Some(Damage { offset, error })))));
                 }
             }
         }
@@ -168,9 +198,9 @@ impl<R: Read> LineBlocks<R> {
 }
 
 impl<R: Read> Iterator for LineBlocks<R> {
-    type Item = Result<LineBlock>;
+    type Item = Result<Step>;
 
-    fn next(&mut self) -> Option<Result<LineBlock>> {
+    fn next(&mut self) -> Option<Result<Step>> {
         self.gather().transpose()
     }
 }
@@ -189,6 +219,28 @@ mod tests {
 
     use super::*;
 
+    fn blocks_of<R: Read>(steps: LineBlocks<R>) -> impl Iterator<Item = LineBlock> {
+        steps.filter_map(|step| match step.unwrap() {
+            Step::Block(block) => Some(block),
+            Step::Ask(_) => None,
+        })
+    }
+
+    #[test]
+    fn the_buffer_holds_no_more_than_was_granted() {
+        let mut bytes = vec![b'x'; 70 << 20];
+        bytes.extend(b"\nshort\n");
+        let mut blocks = LineBlocks::new(&bytes[..], 0, 0, None, 100 << 20);
+        let mut asked = Vec::new();
+        while let Some(Step::Ask(granted)) = blocks.next().transpose().unwrap() {
+            assert!(blocks.buffer.len() <= asked.last().copied().unwrap_or(UNASKED));
+            asked.push(granted);
+        }
+        assert!(asked[0] <= 2 * UNASKED && asked.windows(2).all(|pair| pair[1] <= 2 * pair[0]), "{asked:?}");
+        assert!(asked.last() > Some(&(70 << 20)), "{asked:?}");
+        assert_eq!(blocks.granted, UNASKED);
+    }
+
     proptest! {
         #[test]
         fn segments_hold_every_line_once(
@@ -203,7 +255,7 @@ mod tests {
             for pair in borders.windows(2) {
                 let start = super::super::jsonl::line_start(&mut std::io::Cursor::new(bytes), (pair[0], pair[1])).unwrap();
                 let reader = &bytes[start as usize..];
-                for block in LineBlocks::new(reader, 0, start, Some(pair[1]), 1 << 20).map(Result::unwrap) {
+                for block in blocks_of(LineBlocks::new(reader, 0, start, Some(pair[1]), 1 << 20)) {
                     prop_assert_eq!(block.offset, joined.len() as u64);
                     joined.extend(block.bytes);
                 }
@@ -234,7 +286,7 @@ mod tests {
                 lines.iter().flat_map(|length| std::iter::repeat_n(b'x', *length).chain([b'\n'])).collect();
             let lengths = |reader: Dribble<'_>| {
                 let blocks = LineBlocks::new(reader, 0, 0, end, 100 << 20);
-                blocks.map(|block| block.unwrap().bytes.len()).collect::<Vec<_>>()
+                blocks_of(blocks).map(|block| block.bytes.len()).collect::<Vec<_>>()
             };
             prop_assert_eq!(lengths(Dribble(&bytes, reads)), lengths(Dribble(&bytes, Vec::new())));
         }
@@ -245,7 +297,7 @@ mod tests {
         let mut bytes = b"{\"a\"}\n".to_vec();
         bytes.extend(std::iter::repeat_n(b'x', 20 << 20));
         bytes.extend(b"\nlast");
-        let blocks: Vec<_> = LineBlocks::new(&bytes[..], 0, 0, None, 10 << 20).map(Result::unwrap).collect();
+        let blocks: Vec<_> = blocks_of(LineBlocks::new(&bytes[..], 0, 0, None, 10 << 20)).collect();
         assert_eq!(blocks[0].bytes, b"{\"a\"}\n");
         let damage = blocks[1].damage.as_ref().unwrap();
         assert_eq!(damage.offset, 6);

@@ -7,6 +7,7 @@
 mod columns;
 mod compression;
 mod discover;
+mod file;
 mod fingerprint;
 mod in_order;
 mod json;
@@ -16,7 +17,9 @@ mod parquet;
 mod plan;
 mod regroup;
 mod remaining;
+mod row_group;
 mod stream;
+mod strings;
 mod text_files;
 
 use arrow_array::RecordBatch;
@@ -26,7 +29,7 @@ use crate::text::TextColumn;
 use crate::{Error, Result};
 
 pub use compression::Compression;
-pub use discover::{Kind, SourceFile};
+pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;
@@ -56,15 +59,24 @@ pub struct Address {
     pub row: u64,
 }
 
-/// A row that could not be read.
+/// A row that could not be read, or a run of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it stands.
+    /// Where the first stands.
     pub address: Address,
+    /// How many there are.
+    pub rows: u64,
     /// Byte offset of the row in its (decompressed) file, where rows have one.
     pub offset: Option<u64>,
     /// What was wrong.
     pub error: String,
+}
+
+impl Unreadable {
+    /// One row.
+    pub(crate) fn row(address: Address, offset: Option<u64>, error: impl Into<String>) -> Self {
+        Self { address, rows: 1, offset, error: error.into() }
+    }
 }
 
 /// What is said of a document that the memory budget does not allow.
@@ -78,17 +90,18 @@ pub(crate) struct UnreadableLine<'a> {
     pub(crate) source: u32,
     pub(crate) file: &'a str,
     pub(crate) row: u64,
+    pub(crate) rows: u64,
     pub(crate) offset: Option<u64>,
     pub(crate) error: &'a str,
 }
 
 impl UnreadableLine<'_> {
-    /// The line of a row, with its line feed.
+    /// The line of a row or a run of rows, with its line feed.
     pub(crate) fn encode(row: &Unreadable, files: &[SourceFile]) -> Result<Vec<u8>> {
         let source = row.address.source;
         let file = files.get(source as usize).map_or("", |file| file.name.as_str());
-        let line =
-            UnreadableLine { source, file, row: row.address.row, offset: row.offset, error: &row.error };
+        let Unreadable { address, rows, offset, error } = row;
+        let line = UnreadableLine { source, file, row: address.row, rows: *rows, offset: *offset, error };
         let mut line = serde_json::to_vec(&line)
             .map_err(|error| Error::Internal(format!("cannot write unreadable.jsonl: {error}")))?;
         line.push(b'\n');
@@ -103,9 +116,23 @@ pub struct Unit {
     pub(crate) weight: u64,
 }
 
+impl Unit {
+    /// A request for so many bytes before the next unit is read.
+    pub(crate) fn ask(bytes: u64) -> Self {
+        Self { body: Body::Ask, weight: bytes }
+    }
+
+    /// Whether it is no unit but such a request.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.body, Body::Ask)
+    }
+}
+
 pub(crate) enum Body {
-    /// Columns, and where their first row stands.
-    Batch { batch: RecordBatch, first: Address },
+    /// Columns, where their first row stands, and which rows have no text that could be read.
+    Batch { batch: RecordBatch, first: Address, unreadable: Vec<Unreadable> },
+    /// Nothing yet: what is read next needs so many bytes, the unit's weight.
+    Ask,
     /// Raw lines of JSONL.
     Lines(lines::LineBlock),
     /// Texts with their addresses, and the files that could not be read.
@@ -171,9 +198,16 @@ impl Documents {
         self.addresses.is_empty()
     }
 
-    /// The number of rows, readable or not.
-    pub(crate) fn rows(&self) -> u64 {
-        (self.addresses.len() + self.unreadable.len()) as u64
+    /// Rows that could not be read.
+    #[must_use]
+    pub fn unreadable_rows(&self) -> u64 {
+        self.unreadable.iter().map(|unreadable| unreadable.rows).sum()
+    }
+
+    /// Rows of the unit, readable or not.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.len() as u64 + self.unreadable_rows()
     }
 
     /// Counts line numbers on from the lines before this unit.
@@ -196,7 +230,13 @@ impl Documents {
             match (next, damaged) {
                 (Some(next), Some(damaged)) if next < damaged => documents += 1,
                 (Some(_), None) => documents += 1,
-                _ => unreadable += 1,
+                _ => {
+                    let run = &mut self.unreadable[unreadable].rows;
+                    *run = (*run).min(rows - taken);
+                    taken += *run;
+                    unreadable += 1;
+                    continue;
+                }
             }
             taken += 1;
         }

@@ -5,21 +5,24 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::Options;
-use super::discover::SourceFile;
+use super::file::SourceFile;
+use super::row_group::{RowGroup, Source};
 use crate::config::Columns;
+use crate::error::guarded;
 use crate::{Error, Result};
 
 /// Bytes of text that one decoded batch holds, about.
 const BATCH_BYTES: u64 = 1 << 20;
+/// More rows than this are no rows but a damaged footer; sums of fewer do not overflow.
+const MOST_ROWS: u64 = 1 << 48;
+/// More bytes than this are a damaged footer's too.
+const MOST_BYTES: u64 = 1 << 48;
 /// Footers kept for the row groups that are read next.
 const CACHED_FOOTERS: usize = 64;
 
@@ -33,24 +36,29 @@ pub(crate) struct Footer {
 
 /// Reads a file's footer.
 pub(crate) fn footer(path: &Path, columns: &Columns, text: &str) -> Result<Footer> {
-    let metadata = load(path, ArrowReaderOptions::new())?;
+    let metadata = plain(path)?;
     let kept: Vec<usize> = kept_columns(metadata.schema(), columns);
     let mask = ProjectionMask::roots(metadata.parquet_schema(), kept.iter().copied());
     let groups = metadata.metadata().row_groups().iter();
     let row_groups = groups.map(|group| {
         let (of_text, of_others) = sizes(group, &mask, text);
-        (rows(group), of_text + of_others)
+        (rows(group), of_text.saturating_add(of_others))
     });
-    let row_groups = row_groups.collect();
+    let row_groups: Vec<(u64, u64)> = row_groups.collect();
+    let total = row_groups.iter().try_fold(0_u64, |total, (rows, _)| total.checked_add(*rows));
+    if total.is_none_or(|total| total > MOST_ROWS) {
+        return Err(corrupt(path, &format!("it claims more than {MOST_ROWS} rows")));
+    }
     Ok(Footer { schema: Arc::clone(metadata.schema()), row_groups })
 }
 
 /// Uncompressed bytes of a row group's kept columns, those of the text apart from the others.
 fn sizes(group: &RowGroupMetaData, mask: &ProjectionMask, text: &str) -> (u64, u64) {
     let (mut of_text, mut of_others) = (0, 0);
-    let leaves = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-    for (_, column) in leaves {
-        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+    let leaves = group.columns().len() as u64;
+    let kept = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    for (_, column) in kept {
+        let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(0).min(MOST_BYTES / leaves);
         let is_text = matches!(column.column_path().parts(), [name] if name == text);
         *(if is_text { &mut of_text } else { &mut of_others }) += bytes;
     }
@@ -66,9 +74,18 @@ fn kept_columns(schema: &Schema, columns: &Columns) -> Vec<usize> {
     fields.filter(|(_, field)| columns.holds(field.name())).map(|(index, _)| index).collect()
 }
 
-fn load(path: &Path, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
+/// A file's footer, with strings to be decoded as views.
+pub(crate) fn load(path: &Path) -> Result<ArrowReaderMetadata> {
+    let plain = plain(path)?;
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
+    guarded(|| ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options))
+        .map_err(|error| corrupt(path, &error))
+}
+
+fn plain(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
-    ArrowReaderMetadata::load(&file, options).map_err(|error| corrupt(path, &error))
+    guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+        .map_err(|error| corrupt(path, &error))
 }
 
 fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -103,32 +120,20 @@ impl RowGroups {
         group: usize,
         options: &Options,
         wanted: &SchemaRef,
-    ) -> Result<(impl Iterator<Item = Result<RecordBatch>> + Send + use<>, u64)> {
+    ) -> Result<(RowGroup, u64)> {
         let metadata = self.footer(file, number)?;
-        let reader = File::open(&file.path).map_err(|source| Error::io(&file.path, "open", source))?;
-        let mask = ProjectionMask::roots(
-            metadata.parquet_schema(),
-            kept_columns(metadata.schema(), &options.columns),
-        );
+        let columns = kept_columns(metadata.schema(), &options.columns);
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
         let described = metadata.metadata().row_group(group);
         let (of_text, of_others) = sizes(described, &mask, &options.text_column);
-        let rows = rows(described).max(1);
-        let batch_rows = (BATCH_BYTES / ((of_text + of_others) / rows).max(1)).clamp(16, 8192);
+        let rows = rows(described);
+        let row_bytes = (of_text + of_others) / rows.max(1);
+        let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(1, 8192) as usize;
         let path = file.path.clone();
-        let failed =
-            move |error: &dyn std::fmt::Display| Error::corrupt(&path, format!("row group {group}"), error);
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata)
-            .with_row_groups(vec![group])
-            .with_projection(mask)
-            .with_batch_size(batch_rows as usize)
-            .build()
-            .map_err(|error| failed(&error))?;
-        let wanted = Arc::clone(wanted);
-        let batches = batches.map(move |batch| {
-            let batch = batch.map_err(|error| failed(&error))?;
-            in_order(&batch, &wanted).map_err(|error| failed(&error))
-        });
-        Ok((batches, of_others / rows))
+        let (wanted, text) = (Arc::clone(wanted), options.text_column.clone());
+        let skip_corrupt = options.skip_corrupt;
+        let source = Source { path, metadata, group, rows, batch_rows, columns, wanted, text, skip_corrupt };
+        Ok((RowGroup::open(source), of_others / rows.max(1)))
     }
 
     fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {
@@ -136,27 +141,11 @@ impl RowGroups {
         if let Some((_, metadata)) = footers.iter().find(|(cached, _)| *cached == number) {
             return Ok(metadata.clone());
         }
-        let plain = load(&file.path, ArrowReaderOptions::new())?;
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
-            .map_err(|error| corrupt(&file.path, &error))?;
+        let metadata = load(&file.path)?;
         if footers.len() == CACHED_FOOTERS {
             footers.pop_front();
         }
         footers.push_back((number, metadata.clone()));
         Ok(metadata)
     }
-}
-
-/// A batch's columns in the order of `wanted`.
-fn in_order(
-    batch: &RecordBatch,
-    wanted: &SchemaRef,
-) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
-    let columns = wanted
-        .fields()
-        .iter()
-        .map(|field| batch.schema_ref().index_of(field.name()).map(|index| Arc::clone(batch.column(index))))
-        .collect::<std::result::Result<_, _>>()?;
-    RecordBatch::try_new(Arc::clone(wanted), columns)
 }

@@ -9,15 +9,18 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 
 use super::compression::Compression;
-use super::discover::{Kind, SourceFile, discover};
+use super::discover::discover;
+use super::file::{Kind, SourceFile};
 use super::parquet::{self, RowGroups};
 use super::regroup::Regroup;
 use super::stream::StreamInput;
+use super::text_files::TextFiles;
 use super::{
     Address, Body, Documents, PART_BYTES, RawLines, SEGMENT_BYTES, UNIT_BYTES, UNIT_ROWS, Unit, Unreadable,
 };
-use super::{columns, jsonl, text_files};
+use super::{columns, jsonl};
 use crate::config::{ByteSize, Columns};
+use crate::pipeline::{Lookout, Watcher};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
@@ -37,13 +40,15 @@ pub struct Options {
     pub extra: bool,
     /// The memory budget, which bounds a document.
     pub memory: ByteSize,
+    /// Whether what is damaged in Parquet files is counted; else it ends the run.
+    pub skip_corrupt: bool,
 }
 
 impl Options {
     /// Reads the text alone, which is all that tokenising looks at.
     pub(crate) fn of_text(text_column: &str, memory: ByteSize) -> Self {
         let columns = Columns::Named(vec![text_column.to_owned()]);
-        Self { text_column: text_column.to_owned(), columns, extra: false, memory }
+        Self { text_column: text_column.to_owned(), columns, extra: false, memory, skip_corrupt: false }
     }
 
     fn max_document(&self) -> u64 {
@@ -62,6 +67,13 @@ pub enum Segment {
         group: usize,
         /// The row at which it starts.
         first_row: u64,
+    },
+    /// A Parquet file whose footer cannot be read; it counts as a row.
+    Damaged {
+        /// The file's number.
+        source: u32,
+        /// What was wrong.
+        error: String,
     },
     /// The lines of a plain JSONL file that start in a byte range.
     Lines {
@@ -82,6 +94,20 @@ pub enum Segment {
     },
     /// A whole Arrow stream.
     Stream,
+}
+
+impl Segment {
+    /// The files that it is read from.
+    pub(crate) fn sources(&self) -> Range<u32> {
+        match self {
+            Self::RowGroup { source, .. }
+            | Self::Lines { source, .. }
+            | Self::Compressed { source }
+            | Self::Damaged { source, .. } => *source..*source + 1,
+            Self::Texts { sources } => sources.clone(),
+            Self::Stream => 0..0,
+        }
+    }
 }
 
 /// What a run reads, and in which pieces.
@@ -120,12 +146,21 @@ impl Plan {
     /// [`Error::Input`] for what is missing, named twice, empty, of several kinds or schemas, or without the text
     /// column; [`Error::Corrupt`] for a Parquet file whose footer cannot be read.
     pub fn files(inputs: &[PathBuf], options: Options) -> Result<Self> {
-        let (files, notes) = discover(inputs)?;
+        Self::files_watched(inputs, options, &mut |_| Ok(()))
+    }
+
+    /// The same under a watcher, which is asked about ten times a second: very many files take their time.
+    ///
+    /// # Errors
+    /// Those of [`Plan::files`], and the watcher's.
+    pub fn files_watched(inputs: &[PathBuf], options: Options, watcher: Watcher<'_>) -> Result<Self> {
+        let mut lookout = Lookout::new(watcher);
+        let (files, notes) = discover(inputs, options.skip_corrupt, &mut lookout)?;
         let bytes = files.iter().map(|file| file.size).sum();
         let kind = files.first().map_or(Kind::Text, |file| file.kind);
         let mut sized = Vec::new();
         let (available, schema) = match kind {
-            Kind::Parquet => parquet_segments(&files, &options, &mut sized)?,
+            Kind::Parquet => parquet_segments(&files, &options, &mut lookout, &mut sized)?,
             Kind::Jsonl => {
                 lines_segments(&files, &mut sized);
                 let schema = columns::of_lines(&options)?;
@@ -193,6 +228,16 @@ impl Plan {
         self.text
     }
 
+    /// Checks that files are still those that were planned for, as far as size, time stamp and inode tell. For
+    /// whoever commits what was read from them.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] names the first that is not.
+    pub fn check_unchanged(&self, sources: Range<u32>) -> Result<()> {
+        let files = self.files.get(sources.start as usize..sources.end as usize);
+        files.unwrap_or_default().iter().try_for_each(SourceFile::check_unchanged)
+    }
+
     /// The columns as they come from reading: strings may have another layout than the input declares.
     pub(crate) fn decoded_schema(&self) -> &SchemaRef {
         &self.decoded
@@ -204,11 +249,17 @@ impl Plan {
         let file = |source: u32| &self.files[source as usize];
         match &self.segments[segment] {
             Segment::RowGroup { source, group, first_row } => {
-                let opened =
-                    self.row_groups.open(file(*source), *source, *group, &self.options, &self.decoded);
-                let (batches, beside) = opened?;
+                let (batches, beside) =
+                    self.row_groups.open(file(*source), *source, *group, &self.options, &self.decoded)?;
                 let first = Address { source: *source, row: *first_row };
                 Ok(Box::new(Regroup::new(batches, Arc::clone(&self.decoded), self.text, first, beside)))
+            }
+            Segment::Damaged { source, error } => {
+                let address = Address { source: *source, row: 0 };
+                let batch = RecordBatch::new_empty(Arc::clone(&self.decoded));
+                let unreadable = vec![Unreadable::row(address, None, error)];
+                let unit = Unit { body: Body::Batch { batch, first: address, unreadable }, weight: 0 };
+                Ok(Box::new(std::iter::once(Ok(unit))))
             }
             Segment::Lines { source, range } => {
                 Ok(Box::new(jsonl::open_range(&file(*source).path, *source, *range, max)?))
@@ -219,7 +270,7 @@ impl Plan {
             }
             Segment::Texts { sources } => {
                 let files = &self.files[sources.start as usize..sources.end as usize];
-                Ok(Box::new(std::iter::once(text_files::open(files, sources.start, &self.schema, max))))
+                Ok(Box::new(TextFiles::new(files, sources.start, &self.schema, max)))
             }
             Segment::Stream => {
                 let stream =
@@ -234,19 +285,20 @@ impl Plan {
     /// Decodes a unit's documents. Parallel work: nothing here depends on other units.
     pub(crate) fn documents(&self, unit: Unit) -> Result<Documents> {
         match unit.body {
+            Body::Ask => Err(Error::Internal("a request for memory was taken for a unit".into())),
             Body::Lines(block) => {
                 jsonl::documents(block, &self.options.text_column, &self.schema, self.options.max_document())
             }
             Body::Texts { batch, addresses, unreadable } => self.checked(batch, addresses, unreadable),
-            Body::Batch { batch, first } => {
+            Body::Batch { batch, first, unreadable } => {
                 let rows = first.row..first.row + batch.num_rows() as u64;
                 let addresses = rows.map(|row| Address { source: first.source, row }).collect();
-                self.checked(batch, addresses, Vec::new())
+                self.checked(batch, addresses, unreadable)
             }
         }
     }
 
-    /// Sets rows without a usable text apart.
+    /// Sets rows without a usable text apart: those that are known to be, and those that show it.
     fn checked(
         &self,
         batch: RecordBatch,
@@ -255,18 +307,20 @@ impl Plan {
     ) -> Result<Documents> {
         let text = text_column(&batch, self.text)?;
         let max = self.options.max_document();
+        let known = unreadable.len();
         let fault = |row: usize| match text.get(row) {
             None => Some("the text is null".to_owned()),
             Some(text) if text.len() as u64 > max => Some(super::too_large(text.len() as u64, max)),
             Some(_) => None,
         };
         let readable: Vec<bool> = (0..addresses.len())
-            .map(|row| match fault(row) {
-                None => true,
-                Some(error) => {
-                    unreadable.push(Unreadable { address: addresses[row], offset: None, error });
-                    false
+            .map(|row| {
+                if unreadable[..known].binary_search_by_key(&addresses[row], |known| known.address).is_ok() {
+                    return false;
                 }
+                let Some(error) = fault(row) else { return true };
+                unreadable.push(Unreadable::row(addresses[row], None, error));
+                false
             })
             .collect();
         if readable.iter().all(|readable| *readable) {
@@ -302,16 +356,28 @@ fn text_column(batch: &RecordBatch, index: usize) -> Result<TextColumn> {
 fn parquet_segments(
     files: &[SourceFile],
     options: &Options,
+    lookout: &mut Lookout<'_>,
     sized: &mut Vec<(Segment, u64)>,
 ) -> Result<(SchemaRef, SchemaRef)> {
-    let mut common: Option<(SchemaRef, SchemaRef)> = None;
+    let mut common: Option<(&SourceFile, SchemaRef, SchemaRef)> = None;
+    let mut damaged = None;
     for (source, file) in (0..).zip(files) {
-        let footer = parquet::footer(&file.path, &options.columns, &options.text_column)?;
+        lookout.look()?;
+        let footer = match parquet::footer(&file.path, &options.columns, &options.text_column) {
+            Ok(footer) => footer,
+            Err(error @ Error::Corrupt { .. }) if options.skip_corrupt => {
+                let Error::Corrupt { place, message, .. } = &error else { continue };
+                sized.push((Segment::Damaged { source, error: format!("{place}: {message}") }, 0));
+                damaged = damaged.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let kept = columns::kept(&footer.schema, &options.columns);
         match &mut common {
-            None => common = Some((footer.schema, kept)),
-            Some((_, schema)) => {
-                columns::check_same((&files[0].path, schema), (&file.path, &kept))?;
+            None => common = Some((file, footer.schema, kept)),
+            Some((first, _, schema)) => {
+                columns::check_same((&first.path, schema), (&file.path, &kept))?;
                 *schema = columns::with_nulls(schema, &kept);
             }
         }
@@ -321,7 +387,12 @@ fn parquet_segments(
             first_row += rows;
         }
     }
-    common.ok_or_else(|| Error::Internal("a plan without files".into()))
+    match (common, damaged) {
+        (Some((_, available, kept)), _) => Ok((available, kept)),
+        // Without a single footer nobody knows the columns.
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::Internal("a plan without files".into())),
+    }
 }
 
 fn lines_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
@@ -359,13 +430,7 @@ fn text_segments(files: &[SourceFile], sized: &mut Vec<(Segment, u64)>) {
 
 /// Cuts the segments into parts of up to [`PART_BYTES`]; a file that fills several shares none with another.
 fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
-    let source = |segment: usize| match &sized[segment].0 {
-        Segment::RowGroup { source, .. } | Segment::Lines { source, .. } | Segment::Compressed { source } => {
-            *source
-        }
-        Segment::Texts { sources } => sources.start,
-        Segment::Stream => 0,
-    };
+    let source = |segment: usize| sized[segment].0.sources().start;
     let mut totals = vec![0_u64; files.len().max(1)];
     for (segment, (_, bytes)) in sized.iter().enumerate() {
         totals[source(segment) as usize] += bytes;
@@ -389,11 +454,15 @@ fn parts(sized: &[(Segment, u64)], files: &[SourceFile]) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::source::Identity;
 
     fn file(size: u64) -> SourceFile {
         let (kind, compression) = (Kind::Jsonl, Compression::None);
-        SourceFile { path: PathBuf::new(), name: String::new(), size, kind, compression }
+        let (path, name, identity) = (PathBuf::new(), String::new(), Identity::default());
+        SourceFile { path, name, size, identity, kind, compression }
     }
 
     #[test]
@@ -406,6 +475,32 @@ mod tests {
         let cut = parts(&sized, &files);
         assert_eq!(cut, [0..8, 8..16, 16..24, 24..27, 27..28]);
         assert_eq!(parts(&[], &[]), std::iter::once(0..0).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn files_that_change_or_vanish_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.txt", "b.txt", "c.txt"].map(|name| folder.path().join(name));
+        paths.iter().for_each(|path| fs::write(path, "ten bytes!").unwrap());
+        let plan = Plan::files(&paths, Options::of_text("text", ByteSize::from_bytes(1 << 30))).unwrap();
+        plan.check_unchanged(0..3).unwrap();
+        let said = |sources| {
+            let error = plan.check_unchanged(sources).unwrap_err();
+            assert_eq!(error.exit_code(), 1);
+            error.to_string()
+        };
+        fs::write(&paths[1], "twelve bytes").unwrap();
+        plan.check_unchanged(0..1).unwrap();
+        let message = said(0..3);
+        assert!(
+            message.contains("b.txt: changed while it was being read (size 10 → 12)\nhint: "),
+            "{message}"
+        );
+        fs::write(&paths[1], "later byte").unwrap();
+        assert!(said(1..2).contains("it was written to"), "{}", said(1..2));
+        fs::rename(&paths[0], &paths[2]).unwrap();
+        assert!(said(2..3).contains("another file took its place"), "{}", said(2..3));
+        assert!(said(0..3).contains("a.txt: vanished while it was being read"), "{}", said(0..3));
     }
 
     #[test]

@@ -4,12 +4,53 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 
-use super::{Address, Body, DOCUMENT_WEIGHT, UNIT_BYTES, UNIT_ROWS, Unit};
+use super::{Address, Body, DOCUMENT_WEIGHT, UNIT_BYTES, UNIT_ROWS, Unit, Unreadable};
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
 /// What the columns beside the text may hold in a unit, in units.
 const BESIDE_UNITS: u64 = 4;
+
+/// Rows as they come from reading.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) batch: RecordBatch,
+    /// Rows of the batch whose text could not be read, in order, and why; their text is empty.
+    pub(crate) faults: Vec<(usize, String)>,
+    /// Rows behind the batch that could not be read at all; nothing follows these.
+    pub(crate) lost: Option<Lost>,
+}
+
+/// Rows that could not be read at all.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) rows: u64,
+    pub(crate) error: String,
+}
+
+impl From<RecordBatch> for Rows {
+    fn from(batch: RecordBatch) -> Self {
+        Self { batch, faults: Vec::new(), lost: None }
+    }
+}
+
+impl Rows {
+    /// The first `count` rows, and the others where there are any.
+    fn split(mut self, count: usize) -> (Self, Option<Self>) {
+        if count == self.batch.num_rows() {
+            return (self, None);
+        }
+        let later = self.faults.partition_point(|(row, _)| *row < count);
+        let later = self.faults.split_off(later).into_iter().map(|(row, error)| (row - count, error));
+        let rest = Self {
+            batch: self.batch.slice(count, self.batch.num_rows() - count),
+            faults: later.collect(),
+            lost: self.lost.take(),
+        };
+        self.batch = self.batch.slice(0, count);
+        (self, Some(rest))
+    }
+}
 
 /// Regroups batches. The cuts depend on the texts alone, not on where the batches were cut.
 pub(crate) struct Regroup<I> {
@@ -20,10 +61,10 @@ pub(crate) struct Regroup<I> {
     /// Bytes of a row in columns other than the text, as far as metadata tell.
     beside: u64,
     /// What is left of the batch being cut.
-    rest: Option<RecordBatch>,
+    rest: Option<Rows>,
 }
 
-impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
+impl<I: Iterator<Item = Result<Rows>>> Regroup<I> {
     /// Units of batches whose column number `text` holds the text; the first row stands at `first`. Each row
     /// holds about `beside` bytes in other columns, which bound a unit as the text does.
     pub(crate) fn new(batches: I, schema: SchemaRef, text: usize, first: Address, beside: u64) -> Self {
@@ -38,24 +79,34 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
 
     fn gather(&mut self) -> Result<Option<Unit>> {
         let mut pieces: Vec<RecordBatch> = Vec::new();
-        let (mut bytes, mut rows) = (0, 0);
+        let mut unreadable = Vec::new();
+        let (mut bytes, mut rows, mut lost) = (0, 0, 0);
         let most_rows = self.most_rows();
         while bytes < UNIT_BYTES && rows < most_rows {
-            let batch = match self.rest.take() {
-                Some(batch) => batch,
+            let read = match self.rest.take() {
+                Some(read) => read,
                 None => match self.batches.next().transpose()? {
-                    Some(batch) => batch,
+                    Some(read) => read,
                     None => break,
                 },
             };
-            let taken = self.fitting(&batch, &mut bytes, most_rows - rows)?;
+            let taken = self.fitting(&read.batch, &mut bytes, most_rows - rows)?;
+            let (read, rest) = read.split(taken);
+            let address = |row: u64| Address { source: self.next.source, row: self.next.row + row };
+            let faults = read.faults.into_iter();
+            unreadable.extend(
+                faults.map(|(row, error)| Unreadable::row(address((rows + row) as u64), None, error)),
+            );
             rows += taken;
-            if taken < batch.num_rows() {
-                self.rest = Some(batch.slice(taken, batch.num_rows() - taken));
+            self.rest = rest;
+            pieces.push(read.batch);
+            if let Some(Lost { rows: run, error }) = read.lost {
+                unreadable.push(Unreadable { address: address(rows as u64), rows: run, offset: None, error });
+                lost = run;
+                break;
             }
-            pieces.push(batch.slice(0, taken));
         }
-        if rows == 0 {
+        if rows == 0 && unreadable.is_empty() {
             return Ok(None);
         }
         let batch = match <[RecordBatch; 1]>::try_from(pieces) {
@@ -64,9 +115,9 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
                 .map_err(|error| Error::Internal(format!("cannot join batches of one input: {error}")))?,
         };
         let first = self.next;
-        self.next.row += rows as u64;
+        self.next.row += rows as u64 + lost;
         let weight = bytes + (DOCUMENT_WEIGHT + self.beside) * rows as u64;
-        Ok(Some(Unit { body: Body::Batch { batch, first }, weight }))
+        Ok(Some(Unit { body: Body::Batch { batch, first, unreadable }, weight }))
     }
 
     /// How many rows of a batch go into the unit; adds their bytes.
@@ -83,7 +134,7 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Regroup<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<RecordBatch>>> Iterator for Regroup<I> {
+impl<I: Iterator<Item = Result<Rows>>> Iterator for Regroup<I> {
     type Item = Result<Unit>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -108,7 +159,7 @@ mod tests {
         borders.extend([0, lengths.len()]);
         borders.sort_unstable();
         let batches: Vec<_> =
-            borders.windows(2).map(|pair| Ok(whole.slice(pair[0], pair[1] - pair[0]))).collect();
+            borders.windows(2).map(|pair| Ok(whole.slice(pair[0], pair[1] - pair[0]).into())).collect();
         let first = Address { source: 0, row: 0 };
         Regroup::new(batches.into_iter(), whole.schema(), 0, first, 0)
             .map(|unit| match unit.unwrap().body {

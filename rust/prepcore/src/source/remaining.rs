@@ -1,6 +1,7 @@
 //! What a run still has to read: some of a plan's parts, each from its start or from where a piece of it ended.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,6 +160,13 @@ impl Plan {
     /// The number of the part that holds a segment.
     pub(crate) fn part_of(&self, segment: usize) -> usize {
         self.parts.partition_point(|part| part.end <= segment)
+    }
+
+    /// The files that a part is read from.
+    pub(crate) fn sources_of(&self, part: usize) -> Range<u32> {
+        let segments = &self.segments[self.parts[part].clone()];
+        let sources = segments.iter().map(Segment::sources);
+        sources.reduce(|first, last| first.start..last.end).unwrap_or(0..0)
     }
 
     /// Whether a part begins within a file of lines, whose earlier lines only reading tells.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::SchemaRef;
 
+use super::regroup::Rows;
 use crate::{Error, Result};
 
 /// A stream of batches that is read once.
@@ -29,7 +30,7 @@ impl StreamInput {
     pub(crate) fn open(
         &self,
         schema: SchemaRef,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+    ) -> Result<impl Iterator<Item = Result<Rows>> + Send + use<>> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reader = reader.ok_or_else(|| Error::Internal("an input stream was opened twice".into()))?;
         let mut rows = 0;
@@ -44,7 +45,7 @@ impl StreamInput {
                 .map_err(|error| failed(&error))?;
             let kept = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| failed(&error))?;
             rows += kept.num_rows() as u64;
-            Ok(kept)
+            Ok(kept.into())
         }))
     }
 }

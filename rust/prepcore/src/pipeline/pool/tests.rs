@@ -168,3 +168,110 @@ fn a_panic_and_a_watcher_stop_the_run() {
         run(&endless, width, Vec::new(), Vec::new(), &Progress::default(), &mut |_| Err(Error::Cancelled));
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }
+
+/// Units of any size; a reader holds as many bytes as it was granted, and asks for twice as many at a time.
+struct Sizes {
+    segments: Vec<Vec<u64>>,
+    /// Bytes that readers, units and jobs hold, and the most there ever were.
+    held: AtomicU64,
+    most: AtomicU64,
+}
+
+/// A unit of so many bytes, or a request for so many.
+struct Sized {
+    bytes: u64,
+    asks: bool,
+}
+
+impl Sizes {
+    fn hold(&self, bytes: u64) {
+        let held = self.held.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        self.most.fetch_max(held, Ordering::SeqCst);
+    }
+}
+
+impl Segments for Sizes {
+    type Unit = Sized;
+
+    fn segments(&self) -> usize {
+        self.segments.len()
+    }
+    fn open(&self, segment: usize) -> Result<Reader<'_, Sized>> {
+        let units = self.segments[segment].iter().flat_map(move |bytes| {
+            let steps = std::iter::successors(Some(EXPECTED_UNIT), move |granted| {
+                (granted < bytes).then_some(2 * granted)
+            });
+            let last = steps.clone().count() - 1;
+            steps.enumerate().map(move |(step, granted)| {
+                // What was granted last is held now.
+                self.hold(granted.min(*bytes) - if step == 0 { 0 } else { granted / 2 });
+                match step == last {
+                    true => Ok(Sized { bytes: *bytes, asks: false }),
+                    false => Ok(Sized { bytes: 2 * granted, asks: true }),
+                }
+            })
+        });
+        Ok(Box::new(units))
+    }
+    fn weight(&self, unit: &Sized) -> u64 {
+        unit.bytes
+    }
+    fn asks(&self, unit: &Sized) -> bool {
+        unit.asks
+    }
+}
+
+impl Road for Sizes {
+    type Source = Self;
+    type Mapped = u64;
+    type Job = (u64, Reservation);
+    type Done = (u64, Reservation);
+    type Order = ();
+    type Writer = Vec<u64>;
+
+    fn source(&self) -> &Self {
+        self
+    }
+    fn map(&self, unit: Sized) -> Result<u64> {
+        Ok(unit.bytes)
+    }
+    fn order(&self, (): &mut (), event: Event<u64>) -> Result<Step<Self::Job>> {
+        let mut step = Step::default();
+        if let Event::Unit(bytes, held) = event {
+            step.jobs.push((bytes, held));
+        }
+        Ok(step)
+    }
+    fn finish(&self, job: Self::Job) -> Result<Self::Done> {
+        Ok(job)
+    }
+    fn write(&self, writer: &mut Vec<u64>, (bytes, _held): Self::Done) -> Result<()> {
+        writer.push(bytes);
+        self.held.fetch_sub(bytes, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn large_units_are_reserved_as_they_grow(
+        segments in prop::collection::vec(prop::collection::vec(0_u64..12, 0..5), 0..12),
+        threads in 1_usize..8,
+        flight in 1_u64..12,
+    ) {
+        let bytes = |units: &Vec<u64>| units.iter().map(|units| units * EXPECTED_UNIT).collect();
+        let segments: Vec<Vec<u64>> = segments.iter().map(bytes).collect();
+        let sizes = Sizes { segments, held: 0.into(), most: 0.into() };
+        let width = Width { threads, flight: flight * EXPECTED_UNIT };
+        let (_, written) =
+            run(&sizes, width, (), Vec::new(), &Progress::default(), &mut |_| Ok(())).unwrap();
+        let flat: Vec<u64> = sizes.segments.iter().flatten().copied().collect();
+        prop_assert_eq!(written, flat.clone());
+        // The unit that everything waits for is read whatever the budget says, and no other.
+        let largest = flat.into_iter().max().unwrap_or(0);
+        let most = sizes.most.into_inner();
+        prop_assert!(most <= flight * EXPECTED_UNIT + largest, "{} units", most / EXPECTED_UNIT);
+        prop_assert_eq!(sizes.held.into_inner(), 0);
+    }
+}
