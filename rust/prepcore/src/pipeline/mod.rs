@@ -9,6 +9,7 @@ mod pool;
 mod preview;
 mod run_facts;
 mod sample;
+mod stages;
 mod token_folder;
 mod tokenization;
 pub mod tokenizer;

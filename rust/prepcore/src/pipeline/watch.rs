@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::stages::StageTimes;
 use crate::Result;
 use crate::source::Plan;
 
@@ -18,6 +19,8 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Bytes of text there will be, as far as metadata tell; 0 where they do not.
     pub bytes_expected: AtomicU64,
+    /// Where the time goes.
+    pub stages: StageTimes,
 }
 
 impl Progress {
