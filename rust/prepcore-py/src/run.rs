@@ -45,7 +45,7 @@ pub(crate) fn with_watcher<T: Send>(
 
 fn report(py: Python<'_>, callback: &Py<PyAny>, stage: &str, counters: &Progress) -> PyResult<()> {
     let dict = PyDict::new(py);
-    dict.set_item("stage", counters.stage().name().unwrap_or(stage))?;
+    dict.set_item("stage", counters.activity().name().unwrap_or(stage))?;
     dict.set_item("documents", counters.documents.load(Ordering::Relaxed))?;
     dict.set_item("kept", counters.kept.load(Ordering::Relaxed))?;
     dict.set_item("unreadable", counters.unreadable.load(Ordering::Relaxed))?;

@@ -15,7 +15,7 @@ use super::judge::{Decide, Deduplication};
 use super::part_writer::PartWriter;
 use super::pool::{self, Width};
 use super::sign::{self, Sign, SignOrder, Signer};
-use super::watch::Stage;
+use super::watch::Activity;
 use super::{Watcher, run_facts};
 use crate::config::{Clean, Dedup, Shard, Step, resolve_threads};
 use crate::dedup::{Duplicates, PARTITIONS, Resolver, Signatures, Twin};
@@ -153,7 +153,7 @@ impl<'a> Cleaning<'a> {
             return Ok(Pass::Spent);
         }
         let remaining = Remaining::new(plan, start.part.number..plan.parts.len(), &[start]);
-        let spent = self.emit(&remaining, deduplication, Stage::Whole, watcher)?;
+        let spent = self.emit(&remaining, deduplication, Activity::Whole, watcher)?;
         Ok(if spent { Pass::Spent } else { Pass::Complete })
     }
 
@@ -162,16 +162,16 @@ impl<'a> Cleaning<'a> {
         &mut self,
         remaining: &Remaining<'_>,
         deduplication: Deduplication<'_>,
-        stage: Stage,
+        activity: Activity,
         watcher: Watcher<'_>,
     ) -> Result<bool> {
-        let clock = self.begin(stage, remaining);
+        let clock = self.begin(activity, remaining);
         let road = Emit { folder: self.folder, remaining };
         let order = InOrder::new(Decide::new(self.configuration.limit, deduplication), remaining.first());
         let writer = PartWriter::new(self.folder, &mut self.run);
         let ran = pool::run(&road, self.width, order, writer, self.folder.progress, watcher);
         let ended = ran.map(|(order, writer)| (order.is_spent(), writer.written()));
-        self.end(if stage == Stage::Whole { "clean" } else { "emit" }, clock);
+        self.end(if activity == Activity::Whole { "clean" } else { "emit" }, clock);
         let (spent, written) = ended?;
         self.tally.parts_written += written;
         Ok(spent)
@@ -285,7 +285,7 @@ impl<'a> Cleaning<'a> {
             })
             .collect();
         let remaining = Remaining::new(plan, unread, &starts);
-        let clock = self.begin(Stage::Sign, &remaining);
+        let clock = self.begin(Activity::Sign, &remaining);
         let signer = Signer::new(self.folder, &self.run, &finished, run_keys);
         let against = (0..self.folder.against.files())
             .filter(|file| shard.owns(*file) && !sign::against_path(&self.run, *file).exists());
@@ -354,7 +354,7 @@ impl<'a> Cleaning<'a> {
         let mine: Vec<usize> = mine.filter(|partition| !self.duplicates_path(*partition).exists()).collect();
         let clock = Instant::now();
         let progress = self.folder.progress;
-        progress.begin(Stage::Resolve, 0);
+        progress.begin(Activity::Resolve, 0);
         let threads = resolve_threads(self.configuration.threads);
         let memory = self.configuration.memory.bytes() / RESOLVE_SHARE / threads as u64;
         let parts = self.folder.plan.parts.len();
@@ -390,13 +390,13 @@ impl<'a> Cleaning<'a> {
         };
         let numbers: Vec<usize> = starts.iter().map(|start| start.part.number).collect();
         let remaining = Remaining::new(self.folder.plan, numbers, &starts);
-        self.emit(&remaining, deduplication, Stage::Emit, watcher).map(|_| ())
+        self.emit(&remaining, deduplication, Activity::Emit, watcher).map(|_| ())
     }
 
-    fn begin(&self, stage: Stage, remaining: &Remaining<'_>) -> Instant {
+    fn begin(&self, activity: Activity, remaining: &Remaining<'_>) -> Instant {
         let plan = self.folder.plan;
         let share = remaining.len() as f64 / plan.segments.len().max(1) as f64;
-        self.folder.progress.begin(stage, (plan.text_bytes as f64 * share) as u64);
+        self.folder.progress.begin(activity, (plan.text_bytes as f64 * share) as u64);
         Instant::now()
     }
 
@@ -441,6 +441,7 @@ impl<'a> Cleaning<'a> {
                 run_facts::facts(configuration.threads, configuration.memory, width.threads(), total);
             facts["seconds_by_step"] =
                 seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
+            facts["seconds_by_stage"] = folder.progress.stages.seconds();
             facts["parts"] = json!({ "found_finished": parts_found, "written": parts_written });
             facts["read"] = json!({ "documents": read_documents, "text_bytes": read_text_bytes });
             facts["interruptions"] = json!(begun.saturating_sub(1));

@@ -61,7 +61,8 @@ pub fn pack(
     let manifest = describe(configuration, records, &tokenization, totals)?;
     tokenization.folder.copy_to(&out.join(TOKENIZER))?;
     let seconds = started.elapsed().as_secs_f64();
-    let facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
+    let mut facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
+    facts["seconds_by_stage"] = progress.stages.seconds();
     sink::write_json(out.join(manifest::RUN), &facts)?;
     // The manifest comes last: a folder that has one is complete.
     sink::write_json(out.join(manifest::MANIFEST), &manifest)?;

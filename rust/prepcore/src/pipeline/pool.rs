@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::stages::{Clock, Stage};
 use super::{Progress, Watcher};
 use crate::error::panic_message;
 use crate::source::{Plan, Remaining, UNIT_BYTES, Unit, Units};
@@ -241,6 +242,19 @@ enum Task<'a, R: Road> {
     Leave,
 }
 
+impl<R: Road> Task<'_, R> {
+    /// What the task's time counts for, or the rest of it: a unit is mapped by the thread that read it.
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Write(..) => Stage::Write,
+            Self::Order(..) => Stage::Order,
+            Self::Finish(..) => Stage::Finish,
+            Self::Read(..) => Stage::Map,
+            Self::Wait | Self::Leave => Stage::Wait,
+        }
+    }
+}
+
 struct Pool<'a, R: Road> {
     road: &'a R,
     board: Mutex<Board<'a, R>>,
@@ -283,7 +297,7 @@ pub(crate) fn run<R: Road>(
         Pool { road, board: Mutex::new(board), work: Condvar::new(), left: Condvar::new(), used, width };
     thread::scope(|scope| {
         for _ in 0..width.threads {
-            scope.spawn(|| pool.work());
+            scope.spawn(|| pool.work(Clock::start(&progress.stages)));
         }
         pool.watch(progress, watcher);
     });
@@ -315,18 +329,23 @@ impl<'a, R: Road> Pool<'a, R> {
         }
     }
 
-    fn work(&self) {
+    fn work(&self, mut clock: Clock<'_>) {
         let mut board = self.board();
         loop {
             match self.choose(&mut board) {
                 Task::Leave => break,
-                Task::Wait => board = self.work.wait(board).unwrap_or_else(PoisonError::into_inner),
+                Task::Wait => {
+                    board = self.work.wait(board).unwrap_or_else(PoisonError::into_inner);
+                    clock.lap(Stage::Wait);
+                }
                 task => {
                     drop(board);
-                    let outcome =
-                        catch_unwind(AssertUnwindSafe(|| self.perform(task))).unwrap_or_else(|panic| {
-                            Err(Error::Internal(format!("a worker panicked: {}", panic_message(&*panic))))
-                        });
+                    let stage = task.stage();
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.perform(task, &mut clock)));
+                    let outcome = outcome.unwrap_or_else(|panic| {
+                        Err(Error::Internal(format!("a worker panicked: {}", panic_message(&*panic))))
+                    });
+                    clock.lap(stage);
                     board = self.board();
                     if let Err(error) = outcome {
                         board.failure.get_or_insert(error);
@@ -422,7 +441,7 @@ impl<'a, R: Road> Pool<'a, R> {
         Task::Read(segment, reader, reservation)
     }
 
-    fn perform(&self, task: Task<'a, R>) -> Result<()> {
+    fn perform(&self, task: Task<'a, R>, clock: &mut Clock<'_>) -> Result<()> {
         match task {
             Task::Write(mut writer, done) => {
                 let outcome = self.road.write(&mut writer, done);
@@ -454,7 +473,7 @@ impl<'a, R: Road> Pool<'a, R> {
                 self.board().done.insert(number, done);
                 Ok(())
             }
-            Task::Read(segment, reader, reservation) => self.read(segment, reader, reservation),
+            Task::Read(segment, reader, reservation) => self.read(segment, reader, reservation, clock),
             Task::Wait | Task::Leave => Ok(()),
         }
     }
@@ -464,6 +483,7 @@ impl<'a, R: Road> Pool<'a, R> {
         segment: usize,
         reader: Option<Reader<'a, UnitOf<R>>>,
         mut held: Reservation,
+        clock: &mut Clock<'_>,
     ) -> Result<()> {
         let mut reader = match reader {
             Some(reader) => reader,
@@ -491,6 +511,7 @@ impl<'a, R: Road> Pool<'a, R> {
         open.reader = Some(reader);
         self.work.notify_all();
         drop(board);
+        clock.lap(Stage::Read);
         let mapped = self.road.map(unit)?;
         let mut board = self.board();
         if board.open.contains_key(&segment) {

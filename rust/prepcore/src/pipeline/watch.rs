@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::stages::StageTimes;
 use crate::Result;
 use crate::source::Plan;
 
@@ -22,12 +23,14 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Bytes of text there will be, as far as metadata tell; 0 where they do not.
     pub bytes_expected: AtomicU64,
-    stage: AtomicUsize,
+    /// Where the time goes.
+    pub stages: StageTimes,
+    activity: AtomicUsize,
 }
 
-/// What a run is doing. A run has one stage, or those of deduplication on disk.
+/// What a run is doing. A run has one activity, or those of deduplication on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Activity {
     /// The verb itself.
     Whole,
     /// Keys of documents are written.
@@ -38,10 +41,10 @@ pub enum Stage {
     Emit,
 }
 
-const STAGES: [Stage; 4] = [Stage::Whole, Stage::Sign, Stage::Resolve, Stage::Emit];
+const ACTIVITIES: [Activity; 4] = [Activity::Whole, Activity::Sign, Activity::Resolve, Activity::Emit];
 
-impl Stage {
-    /// Its name; none for [`Stage::Whole`], which has the verb's.
+impl Activity {
+    /// Its name; none for [`Activity::Whole`], which has the verb's.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -59,18 +62,18 @@ impl Progress {
         Self { bytes_expected: plan.text_bytes.into(), ..Self::default() }
     }
 
-    /// Begins a stage: the counters start again.
-    pub(crate) fn begin(&self, stage: Stage, bytes_expected: u64) {
+    /// Begins an activity: the counters start again.
+    pub(crate) fn begin(&self, activity: Activity, bytes_expected: u64) {
         for counter in [&self.documents, &self.kept, &self.unreadable, &self.bytes] {
             counter.store(0, Ordering::Relaxed);
         }
         self.bytes_expected.store(bytes_expected, Ordering::Relaxed);
-        self.stage.store(stage as usize, Ordering::Relaxed);
+        self.activity.store(activity as usize, Ordering::Relaxed);
     }
 
     /// What the run is doing.
-    pub fn stage(&self) -> Stage {
-        STAGES[self.stage.load(Ordering::Relaxed)]
+    pub fn activity(&self) -> Activity {
+        ACTIVITIES[self.activity.load(Ordering::Relaxed)]
     }
 
     /// Adds to a counter.
