@@ -40,6 +40,17 @@ mod injected {
         }
     }
 
+    impl Faults {
+        /// How often a step is done under a folder while `work` runs.
+        pub(crate) fn count(root: &Path, step: &'static str, work: impl FnOnce()) -> usize {
+            let faults = Self::after(root, step, usize::MAX);
+            work();
+            let counted = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = counted.iter().find(|fault| fault.root == faults.0).map_or(0, |fault| fault.left);
+            usize::MAX - left
+        }
+    }
+
     impl Drop for Faults {
         fn drop(&mut self) {
             FAULTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|fault| fault.root != self.0);
