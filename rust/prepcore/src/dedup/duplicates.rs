@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::Twin;
 use super::sections::{Sections, SectionsWriter};
+use super::{PARTITIONS, Twin};
 use crate::Result;
 use crate::source::Address;
 
@@ -49,22 +49,18 @@ impl Duplicate {
     }
 }
 
-/// Writes the duplicates of one key range.
-pub(crate) struct DuplicatesWriter {
-    sections: SectionsWriter,
-    parts: usize,
+/// Duplicates of one key range, in order.
+pub(crate) struct Section {
+    records: Vec<u8>,
+    /// How many lie in each part and those before it.
+    ends: Vec<u64>,
 }
 
-impl DuplicatesWriter {
-    /// A file for the duplicates of a run of so many parts.
-    pub(crate) fn create(target: PathBuf, parts: usize) -> Result<Self> {
-        Ok(Self { sections: SectionsWriter::create(target, RECORD, parts)?, parts })
-    }
-
-    /// Appends duplicates, each with the number of its part, in any order.
-    pub(crate) fn section(&mut self, mut duplicates: Vec<(usize, Duplicate)>) -> Result<()> {
+impl Section {
+    /// A section of duplicates, each with the number of its part, in any order.
+    pub(crate) fn new(mut duplicates: Vec<(usize, Duplicate)>, parts: usize) -> Self {
         duplicates.sort_unstable();
-        let mut ends = vec![0; self.parts];
+        let mut ends = vec![0; parts];
         let mut records = Vec::with_capacity(duplicates.len() * RECORD);
         for (part, duplicate) in duplicates {
             ends[part] += 1;
@@ -75,23 +71,51 @@ impl DuplicatesWriter {
             sum += *end;
             *end = sum;
         }
-        self.sections.section(&records, &ends)
+        Self { records, ends }
     }
 
-    pub(crate) fn commit(self) -> Result<u64> {
-        let records = self.sections.records();
-        self.sections.commit(&())?;
-        Ok(records)
+    /// The number of duplicates.
+    pub(crate) fn len(&self) -> u64 {
+        (self.records.len() / RECORD) as u64
     }
 }
 
-/// The duplicates of all key ranges.
+/// Writes the duplicates of some key ranges, in sections of any order.
+pub(crate) struct DuplicatesWriter(SectionsWriter);
+
+impl DuplicatesWriter {
+    /// A file for the duplicates of a run of so many parts.
+    pub(crate) fn create(target: PathBuf, parts: usize) -> Result<Self> {
+        SectionsWriter::create(target, RECORD, parts).map(Self)
+    }
+
+    pub(crate) fn append(&mut self, section: &Section) -> Result<()> {
+        self.0.section(&section.records, &section.ends)
+    }
+
+    /// Commits the file, which holds these key ranges.
+    pub(crate) fn commit(self, partitions: &[usize]) -> Result<()> {
+        self.0.commit(&partitions)
+    }
+}
+
+/// The duplicates of the key ranges that were resolved.
 #[derive(Debug)]
 pub(crate) struct Duplicates(Vec<Sections>);
 
 impl Duplicates {
-    pub(crate) fn open<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
-        paths.map(Sections::open).collect::<Result<_>>().map(Self)
+    pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
+        paths.into_iter().map(|path| Sections::open(&path)).collect::<Result<_>>().map(Self)
+    }
+
+    /// The key ranges that no file holds.
+    pub(crate) fn missing(&self) -> Result<Vec<usize>> {
+        let mut held = [false; PARTITIONS];
+        for sections in &self.0 {
+            let partitions: Vec<usize> = sections.note()?;
+            partitions.into_iter().filter(|partition| *partition < PARTITIONS).for_each(|at| held[at] = true);
+        }
+        Ok((0..PARTITIONS).filter(|partition| !held[*partition]).collect())
     }
 
     /// The duplicates of a part, in the order of its documents.
@@ -174,11 +198,12 @@ mod tests {
             for section in 0..2 {
                 let duplicates = (0..1000).filter(|row| row % 6 == 2 * range + section);
                 let of_part = |row| (usize::from(row >= 700), Duplicate::new(at(0, row), at(1, row * row)));
-                writer.section(duplicates.map(of_part).collect()).unwrap();
+                writer.append(&Section::new(duplicates.map(of_part).collect(), 2)).unwrap();
             }
-            writer.commit().unwrap();
+            writer.commit(&[range as usize]).unwrap();
         }
-        let duplicates = Duplicates::open(paths.iter().map(PathBuf::as_path)).unwrap();
+        let duplicates = Duplicates::open(paths).unwrap();
+        assert_eq!(duplicates.missing().unwrap(), (3..PARTITIONS).collect::<Vec<_>>());
         let mut first = duplicates.of_part(0).unwrap();
         for row in 5..700 {
             let twin = first.twin(at(0, row)).unwrap();

@@ -18,7 +18,7 @@ mod sections;
 mod signatures;
 
 pub(crate) use against::Against;
-pub(crate) use duplicates::{Duplicates, PartDuplicates};
+pub(crate) use duplicates::{Duplicates, DuplicatesWriter, PartDuplicates};
 pub use key::{Key, Keyer, key_of_text};
 pub use memory::Seen;
 pub(crate) use resolve::Resolver;

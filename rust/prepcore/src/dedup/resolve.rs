@@ -1,14 +1,13 @@
 //! Resolve: of each key, the document that comes first in input order stays; the others are duplicates of it.
 
 use std::ops::{Range, RangeInclusive};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use super::duplicates::{Duplicate, DuplicatesWriter};
+use super::duplicates::{Duplicate, DuplicatesWriter, Section};
 use super::sections::SectionsReader;
 use super::{Key, Signatures};
 use crate::ledger::KEY_RECORD;
-use crate::sink::fault;
 use crate::source::Address;
 use crate::{Error, Result};
 
@@ -36,14 +35,17 @@ impl<'a> Resolver<'a> {
         Self { signatures, parts, memory }
     }
 
-    /// Writes the duplicates of a key range to a file. Returns how many keys were looked at, and how many
+    /// Appends the duplicates of a key range to a file. Returns how many keys were looked at, and how many
     /// duplicates there are.
     ///
     /// # Errors
     /// [`Error::Cancelled`] once `stop` is set; otherwise what reading or writing says.
-    pub(crate) fn resolve(&self, partition: usize, target: &Path, stop: &AtomicBool) -> Result<(u64, u64)> {
-        fault::point("resolve", target).map_err(|source| Error::io(target, "resolve", source))?;
-        let mut writer = DuplicatesWriter::create(target.to_path_buf(), self.parts)?;
+    pub(crate) fn resolve(
+        &self,
+        partition: usize,
+        writer: &Mutex<DuplicatesWriter>,
+        stop: &AtomicBool,
+    ) -> Result<(u64, u64)> {
         let mut keys = 0;
         for signatures in self.signatures {
             let reader = signatures.reader()?;
@@ -55,16 +57,18 @@ impl<'a> Resolver<'a> {
         // Keys are hashes: equal stretches of the key space hold about equally many.
         let pieces = (keys * RECORD_WEIGHT).div_ceil(self.memory.max(1)).max(1).next_power_of_two();
         let (first, step) = ((partition as Key) << 120, (1 << 120) / Key::from(pieces));
+        let mut found = 0;
         for piece in 0..Key::from(pieces) {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
             let start = first + step * piece;
             let keys = (pieces > 1).then(|| start..=start + (step - 1));
-            let mut entries = self.entries(partition, keys)?;
-            writer.section(duplicates(&mut entries))?;
+            let section = Section::new(duplicates(&mut self.entries(partition, keys)?), self.parts);
+            found += section.len();
+            writer.lock().unwrap_or_else(PoisonError::into_inner).append(&section)?;
         }
-        Ok((keys, writer.commit()?))
+        Ok((keys, found))
     }
 
     /// The documents of a partition whose keys lie within bounds, in input order.
@@ -178,9 +182,12 @@ mod tests {
                 signatures.push(Signatures::open(&path, file.checked_sub(1)).unwrap().0);
             }
             let target = folder.path().join("duplicates");
-            let (_, found) = Resolver::new(&signatures, 3, memory).resolve(0, &target, &AtomicBool::new(false)).unwrap();
+            let writer = Mutex::new(DuplicatesWriter::create(target.clone(), 3).unwrap());
+            let resolver = Resolver::new(&signatures, 3, memory);
+            let (_, found) = resolver.resolve(0, &writer, &AtomicBool::new(false)).unwrap();
+            writer.into_inner().unwrap().commit(&[0]).unwrap();
             prop_assert_eq!(found as usize, expected.len());
-            let duplicates = Duplicates::open([target.as_path()].into_iter()).unwrap();
+            let duplicates = Duplicates::open([target]).unwrap();
             for (part, documents) in documents.into_iter().enumerate() {
                 let mut of_part = duplicates.of_part(part).unwrap();
                 for address in documents {

@@ -48,11 +48,6 @@ impl SectionsWriter {
         self.file.append(records)
     }
 
-    /// The records so far.
-    pub(crate) fn records(&self) -> u64 {
-        self.records
-    }
-
     /// Writes what describes the file and commits it.
     pub(crate) fn commit(mut self, note: &impl Serialize) -> Result<()> {
         let index: Vec<u8> = self.index.iter().flat_map(|start| start.to_le_bytes()).collect();
@@ -174,7 +169,6 @@ mod tests {
         writer.section(b"aabbcc", &[1, 1, 3]).unwrap();
         writer.section(b"", &[0, 0, 0]).unwrap();
         writer.section(b"dd", &[0, 1, 1]).unwrap();
-        assert_eq!(writer.records(), 4);
         writer.commit(&"note").unwrap();
         let sections = Sections::open(&path).unwrap();
         assert_eq!(sections.note::<String>().unwrap(), "note");

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -18,10 +19,11 @@ use super::sign::{self, Sign, SignOrder, Signer};
 use super::watch::Activity;
 use super::{Watcher, run_facts};
 use crate::config::{Clean, Dedup, Shard, Step, resolve_threads};
-use crate::dedup::{Duplicates, PARTITIONS, Resolver, Signatures, Twin};
+use crate::dedup::{Duplicates, DuplicatesWriter, PARTITIONS, Resolver, Signatures, Twin};
 use crate::ledger::KeyFile;
 use crate::manifest::{Cleaned, Counts, RowsBySource};
 use crate::resume::{FinishedParts, Identity, RunFolder};
+use crate::sink::fault;
 use crate::source::{Before, Kind, PartFacts, Remaining, Start};
 use crate::{Error, Result};
 
@@ -205,8 +207,7 @@ impl<'a> Cleaning<'a> {
             if step != Step::Emit {
                 self.resolve(&signed, &mut *watcher)?;
             }
-            let missing: Vec<usize> =
-                (0..PARTITIONS).filter(|partition| !self.duplicates_path(*partition).exists()).collect();
+            let missing = self.duplicates()?.missing()?;
             if !missing.is_empty() {
                 let waiting = self.waiting("resolve", PARTITIONS - missing.len(), &missing);
                 return self.required(step == Step::Emit, waiting);
@@ -258,8 +259,18 @@ impl<'a> Cleaning<'a> {
         self.is_deduplicated() || self.configuration.limit.is_some() || plan.kind == Kind::Jsonl
     }
 
-    fn duplicates_path(&self, partition: usize) -> std::path::PathBuf {
-        self.run.path(&format!("duplicates/{partition:02x}.duplicates"))
+    /// What was resolved so far, by any shard.
+    fn duplicates(&self) -> Result<Duplicates> {
+        let folder = self.run.path("duplicates");
+        let failed = |source| Error::io(&folder, "read", source);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            paths.push(entry.map_err(failed)?.path());
+        }
+        // Others may be writing theirs, under temporary names.
+        Duplicates::open(
+            paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "duplicates")),
+        )
     }
 
     /// Writes the signatures of this shard's parts.
@@ -350,8 +361,11 @@ impl<'a> Cleaning<'a> {
     /// Finds the duplicates in this shard's key ranges.
     fn resolve(&mut self, signed: &Signed, watcher: Watcher<'_>) -> Result<()> {
         let shard = self.run.shard();
-        let mine = (0..PARTITIONS).filter(|partition| shard.owns(*partition));
-        let mine: Vec<usize> = mine.filter(|partition| !self.duplicates_path(*partition).exists()).collect();
+        let mut mine = self.duplicates()?.missing()?;
+        mine.retain(|partition| shard.owns(*partition));
+        if mine.is_empty() {
+            return Ok(());
+        }
         let clock = Instant::now();
         let progress = self.folder.progress;
         progress.begin(Activity::Resolve, 0);
@@ -359,16 +373,20 @@ impl<'a> Cleaning<'a> {
         let memory = self.configuration.memory.bytes() / RESOLVE_SHARE / threads as u64;
         let parts = self.folder.plan.parts.len();
         let resolver = Resolver::new(&signed.signatures, parts, memory.min(RESOLVE_BYTES));
+        let name = format!("duplicates/{:05}-of-{:05}.duplicates", shard.index, shard.count);
+        let target = self.run.path(&name);
+        let writer = Mutex::new(DuplicatesWriter::create(target.clone(), parts)?);
         let task = |number: usize, stop: &_| {
-            let (keys, duplicates) =
-                resolver.resolve(mine[number], &self.duplicates_path(mine[number]), stop)?;
+            fault::point("resolve", &target).map_err(|source| Error::io(&target, "resolve", source))?;
+            let (keys, duplicates) = resolver.resolve(mine[number], &writer, stop)?;
             super::Progress::add(&progress.documents, keys);
             super::Progress::add(&progress.kept, keys - duplicates);
             Ok(())
         };
-        let ran = each(threads, mine.len(), task, progress, watcher);
+        each(threads, mine.len(), task, progress, watcher)?;
+        writer.into_inner().unwrap_or_else(PoisonError::into_inner).commit(&mine)?;
         self.tally.seconds.push(("resolve", clock.elapsed().as_secs_f64()));
-        ran
+        Ok(())
     }
 
     /// Writes this shard's parts that are not finished.
@@ -379,11 +397,7 @@ impl<'a> Cleaning<'a> {
         if starts.is_empty() {
             return Ok(());
         }
-        let paths: Vec<_> = match self.is_deduplicated() {
-            true => (0..PARTITIONS).map(|partition| self.duplicates_path(partition)).collect(),
-            false => Vec::new(),
-        };
-        let duplicates = Duplicates::open(paths.iter().map(std::path::PathBuf::as_path))?;
+        let duplicates = self.duplicates()?;
         let deduplication = match self.is_deduplicated() {
             true => Deduplication::Disk { duplicates: &duplicates, part: None },
             false => Deduplication::Off,
