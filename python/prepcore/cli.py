@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prepcore.arguments import Command, Program
+from prepcore.arguments import Command, Program, printable
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 
 UNREADABLE_EXIT = 3
@@ -49,10 +49,10 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
     with Progress(quiet=command.quiet) as progress:
         manifest = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
-        sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
+        sys.stdout.write(printable(json.dumps(manifest, ensure_ascii=False)) + "\n")
     if not command.quiet:
         # The summary is for people: it moves aside where the manifest is the answer.
-        (sys.stderr if command.json else sys.stdout).write(summary(manifest, command.out))
+        (sys.stderr if command.json else sys.stdout).write(printable(summary(manifest, command.out)))
     return _check_unreadable(manifest, command)
 
 
@@ -60,9 +60,9 @@ def _show_plan(planned: dict[str, Any], command: CleanCommand | PackCommand | To
     from prepcore.report.summary import plan_summary
 
     if command.json:
-        sys.stdout.write(json.dumps(planned, ensure_ascii=False) + "\n")
+        sys.stdout.write(printable(json.dumps(planned, ensure_ascii=False)) + "\n")
     else:
-        sys.stdout.write(plan_summary(planned, command.out))
+        sys.stdout.write(printable(plan_summary(planned, command.out)))
 
 
 def _check_unreadable(
@@ -76,7 +76,7 @@ def _check_unreadable(
     if not unreadable:
         return 0
     share = unreadable / read
-    where = f"{command.out}/unreadable.jsonl names each"
+    where = printable(f"{command.out}/unreadable.jsonl names each")
     if share <= command.max_unreadable:
         sys.stderr.write(f"prepcore: warning: {unreadable:,} of {read:,} rows could not be read; {where}\n")
         return 0

@@ -1,6 +1,6 @@
 //! `clean`: files to a folder, or one Arrow stream to another.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,18 +25,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) fn clean(
     py: Python<'_>,
     configuration: &str,
-    inputs: Vec<String>,
-    out: &str,
+    inputs: Vec<PathBuf>,
+    out: PathBuf,
     progress: Callback,
 ) -> PyResult<String> {
-    let inputs = run::paths(inputs);
     run::with_watcher(py, "clean", progress, |watcher| {
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
         let options = prepcore::pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
         let manifest =
-            prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, Path::new(out), watcher)?;
+            prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)?;
         run::json(&manifest)
     })
 }

@@ -1,6 +1,6 @@
 //! What every verb that reads files needs: paths, progress, signals, and the lock released while it works.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use prepcore::pipeline::{self, Progress, Watcher};
 use prepcore::source::Plan;
@@ -54,11 +54,6 @@ fn report(py: Python<'_>, callback: &Py<PyAny>, stage: &str, counters: &Progress
     callback.call1(py, (dict,)).map(|_| ())
 }
 
-/// Inputs as paths.
-pub(crate) fn paths(inputs: Vec<String>) -> Vec<PathBuf> {
-    inputs.into_iter().map(PathBuf::from).collect()
-}
-
 /// A manifest as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot write JSON: {error}")))
@@ -70,13 +65,12 @@ pub(crate) fn plan(
     py: Python<'_>,
     verb: &str,
     configuration: &str,
-    inputs: Vec<String>,
-    out: &str,
+    inputs: Vec<PathBuf>,
+    out: PathBuf,
 ) -> PyResult<String> {
-    let inputs = paths(inputs);
     let planned = with_watcher(py, "plan", None, |watcher| {
         let Some(plan) = plan_of(verb, configuration, &inputs, watcher)? else { return Ok(None) };
-        json(&pipeline::preview(&plan, &inputs, Path::new(out))?).map(Some)
+        json(&pipeline::preview(&plan, &inputs, &out)?).map(Some)
     });
     planned?.ok_or_else(|| unknown_verb(verb))
 }
