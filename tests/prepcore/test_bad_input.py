@@ -194,13 +194,27 @@ def test_null_texts_are_counted(tmp_path: Path, prepcore_command: Run) -> None:
     assert pl.read_parquet(tmp_path / "out/part-00000.parquet")["n"].to_list() == [2]
 
 
-def test_a_document_beyond_the_memory_budget_is_counted(tmp_path: Path, prepcore_command: Run) -> None:
-    with (tmp_path / "raw.jsonl").open("w") as file:
-        file.write('{"text":"' + "x" * (9 << 20) + '"}\n' + f'{{"text":"{GOOD}"}}\n')
-    command = ["clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--memory", "64MiB", "--json"]
+@pytest.mark.parametrize("name", ["raw.jsonl", "raw.parquet", "raw.txt"])
+def test_a_document_beyond_the_memory_budget_is_counted(
+    tmp_path: Path, prepcore_command: Run, name: str
+) -> None:
+    path = tmp_path / "in" / name
+    path.parent.mkdir()
+    large = "x" * (9 << 20)
+    if name == "raw.jsonl":
+        path.write_text(f'{{"text":"{large}"}}\n{{"text":"{GOOD}"}}\n')
+    elif name == "raw.parquet":
+        pl.DataFrame({"text": [large, GOOD.replace("\\n", "\n")]}).write_parquet(path)
+    else:
+        path.write_text(large)
+        path.with_name("small.txt").write_text(GOOD.replace("\\n", "\n"))
+    command = ["clean", path.parent, "--out", tmp_path / "out", "--memory", "64MiB", "--json"]
     counts = json.loads(prepcore_command(*command, check=3).stdout)["counts"]
     assert (counts["kept"], counts["unreadable"]) == (1, 1)
-    assert "the memory budget allows 8388608" in (tmp_path / "out/unreadable.jsonl").read_text()
+    (line,) = unreadable(tmp_path / "out")
+    assert "the memory budget allows 8388608" in line["error"]
+    assert str(9 << 20)[:4] in line["error"]
+    check_sums(tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.parquet", "empty.txt"])
