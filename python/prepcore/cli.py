@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prepcore.arguments import Command, Program
+from prepcore.arguments import Command, Program, printable
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 
 USAGE_EXIT = 2
@@ -55,7 +55,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
     with _saying_how_to_go_on(command.out), Progress(quiet=command.quiet) as progress:
         outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
     text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
     if outcome == "finished_before":
         text = (
@@ -63,7 +63,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         )
     if not command.quiet:
         # The summary is for people: it moves aside where the manifest is the answer.
-        (sys.stderr if command.json else sys.stdout).write(text)
+        (sys.stderr if command.json else sys.stdout).write(printable(text))
     return _check_unreadable(document, command) if outcome == "finished" else 0
 
 
@@ -76,7 +76,7 @@ def _saying_how_to_go_on(out: str) -> Iterator[None]:
         code = getattr(error, "exit_code", 1)
         if code != USAGE_EXIT and (Path(out) / ".unfinished").is_dir():
             sys.stderr.write(
-                f"prepcore: what is finished stays in {out}; give the same command again to go on\n"
+                f"prepcore: what is finished stays in {printable(out)}; the same command goes on from there\n"
             )
         raise
 
@@ -85,9 +85,9 @@ def _show_plan(planned: dict[str, Any], command: CleanCommand | PackCommand | To
     from prepcore.report.summary import plan_summary
 
     if command.json:
-        sys.stdout.write(json.dumps(planned, ensure_ascii=False) + "\n")
+        sys.stdout.write(printable(json.dumps(planned, ensure_ascii=False)) + "\n")
     else:
-        sys.stdout.write(plan_summary(planned, command.out))
+        sys.stdout.write(printable(plan_summary(planned, command.out)))
 
 
 def _check_unreadable(
@@ -101,7 +101,7 @@ def _check_unreadable(
     if not unreadable:
         return 0
     share = unreadable / read
-    where = f"{command.out}/unreadable.jsonl names each"
+    where = printable(f"{command.out}/unreadable.jsonl names each")
     if share <= command.max_unreadable:
         sys.stderr.write(f"prepcore: warning: {unreadable:,} of {read:,} rows could not be read; {where}\n")
         return 0

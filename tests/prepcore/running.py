@@ -21,7 +21,7 @@ PADDING = 200 << 20
 ANY = ("--max-unreadable", "1", "--memory", MEMORY)
 """What cleaning `folder_of_parts` needs."""
 
-GO_ON = "give the same command again to go on"
+GO_ON = "the same command goes on from there"
 
 
 def folder_of_parts(folder: Path, parts: int, documents: int = 25, size: int = 20_000, seed: int = 0) -> Path:

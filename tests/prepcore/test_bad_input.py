@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.conftest import Run
+from tests.prepcore.folders import check_sums, unreadable
 
 GOOD = "a first line\\na second line\\na third line"
 
@@ -90,20 +95,6 @@ def test_files_of_several_kinds(tmp_path: Path, good: Path, prepcore_command: Ru
     refused(both, "is JSONL", "is Parquet")
 
 
-def test_damaged_parquet(tmp_path: Path, good: Path, prepcore_command: Run) -> None:
-    bad = tmp_path / "bad.parquet"
-    bad.write_bytes(b"nothing of the kind")
-    refused(prepcore_command("clean", bad, "--out", tmp_path / "1", check=1), "bad.parquet", "not a Parquet")
-    bad.write_bytes(good.read_bytes()[:-10])
-    refused(prepcore_command("clean", bad, "--out", tmp_path / "2", check=1), "bad.parquet", "footer")
-    pl.DataFrame({"text": [f"{n} " * 500 for n in range(5000)]}).write_parquet(bad)
-    content = bytearray(bad.read_bytes())
-    content[1000:9000] = bytes(8000)
-    bad.write_bytes(content)
-    refused(prepcore_command("clean", bad, "--out", tmp_path / "3", check=1), "bad.parquet", "row group 0")
-    assert not (tmp_path / "3").exists()
-
-
 def test_bad_lines_are_counted_one_by_one(tmp_path: Path, prepcore_command: Run) -> None:
     good_line = f'{{"text":"{GOOD} %d"}}'
     bad = [
@@ -146,12 +137,38 @@ def test_truncated_compression_keeps_what_was_readable(
     path.write_bytes(whole[: len(whole) * 2 // 3])
     done = prepcore_command("clean", path, "--out", tmp_path / "out", "--json", check=None)
     counts = json.loads(done.stdout)["counts"]
+    check_sums(tmp_path / "out")
     assert counts["unreadable"] == 1
     assert 1000 < counts["kept"] < 19_000
     (line,) = (tmp_path / "out/unreadable.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["offset"] >= sum(map(len, lines[: counts["documents"] - 1]))
     assert "cannot be read on from here" in record["error"]
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_corrupt_compression_keeps_what_was_readable(
+    tmp_path: Path, prepcore_command: Run, suffix: str
+) -> None:
+    import pyarrow as pa
+
+    lines = [f'{{"text":"{GOOD} {n} {n * 7919}"}}\n' for n in range(50_000)]
+    content = "".join(lines).encode()
+    # Two members, or frames: the first is whole, and the second damaged. (Zstandard notices damage to its
+    # literals by a checksum alone, which frames need not have; so its frame is damaged where it begins.)
+    compress = gzip.compress if suffix == "gz" else lambda part: pa.compress(part, codec="zstd", asbytes=True)
+    half = content.index(b"\n", len(content) // 2) + 1
+    first, second = compress(content[:half]), bytearray(compress(content[half:]))
+    start = len(second) // 2 if suffix == "gz" else 0
+    second[start : start + 100] = b"\xff" * 100
+    path = tmp_path / f"raw.jsonl.{suffix}"
+    path.write_bytes(first + second)
+    prepcore_command("clean", path, "--out", tmp_path / "out", "--quiet", check=None)
+    counts = check_sums(tmp_path / "out")
+    assert counts["kept"] >= content[:half].count(b"\n")
+    records = unreadable(tmp_path / "out")
+    assert "cannot be read on from here" in records[-1]["error"]
+    assert half <= records[-1]["offset"] <= len(content)
 
 
 def test_odd_data_is_data(tmp_path: Path, prepcore_command: Run) -> None:
@@ -177,13 +194,27 @@ def test_null_texts_are_counted(tmp_path: Path, prepcore_command: Run) -> None:
     assert pl.read_parquet(tmp_path / "out/part-00000.parquet")["n"].to_list() == [2]
 
 
-def test_a_document_beyond_the_memory_budget_is_counted(tmp_path: Path, prepcore_command: Run) -> None:
-    with (tmp_path / "raw.jsonl").open("w") as file:
-        file.write('{"text":"' + "x" * (9 << 20) + '"}\n' + f'{{"text":"{GOOD}"}}\n')
-    command = ["clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--memory", "64MiB", "--json"]
+@pytest.mark.parametrize("name", ["raw.jsonl", "raw.parquet", "raw.txt"])
+def test_a_document_beyond_the_memory_budget_is_counted(
+    tmp_path: Path, prepcore_command: Run, name: str
+) -> None:
+    path = tmp_path / "in" / name
+    path.parent.mkdir()
+    large = "x" * (9 << 20)
+    if name == "raw.jsonl":
+        path.write_text(f'{{"text":"{large}"}}\n{{"text":"{GOOD}"}}\n')
+    elif name == "raw.parquet":
+        pl.DataFrame({"text": [large, GOOD.replace("\\n", "\n")]}).write_parquet(path)
+    else:
+        path.write_text(large)
+        path.with_name("small.txt").write_text(GOOD.replace("\\n", "\n"))
+    command = ["clean", path.parent, "--out", tmp_path / "out", "--memory", "64MiB", "--json"]
     counts = json.loads(prepcore_command(*command, check=3).stdout)["counts"]
     assert (counts["kept"], counts["unreadable"]) == (1, 1)
-    assert "the memory budget allows 8388608" in (tmp_path / "out/unreadable.jsonl").read_text()
+    (line,) = unreadable(tmp_path / "out")
+    assert "the memory budget allows 8388608" in line["error"]
+    assert str(9 << 20)[:4] in line["error"]
+    check_sums(tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.parquet", "empty.txt"])
@@ -198,6 +229,30 @@ def test_an_input_without_rows(tmp_path: Path, prepcore_command: Run, name: str)
     else:
         refused(done, "the input has no rows")
     assert pl.read_parquet(tmp_path / "out/part-00000.parquet").height == 0
+
+
+def test_odd_lines_are_copied_as_they_are(tmp_path: Path, prepcore_command: Run) -> None:
+    lines = [f'{{"text":"{GOOD} {n}","n":[1, 2e5]}}'.encode() for n in range(4)]
+    raw = b"\xef\xbb\xbf" + lines[0] + b"\r\n\r\n  \n" + lines[1] + b"\n" + lines[2] + b"\r\n" + lines[3]
+    (tmp_path / "raw.ndjson").write_bytes(raw)
+    out = tmp_path / "out"
+    prepcore_command("clean", tmp_path / "raw.ndjson", "--out", out, "--format", "jsonl")
+    assert (out / "part-00000.jsonl").read_bytes() == b"".join(line + b"\n" for line in lines)
+    assert check_sums(out)["documents"] == 4
+
+
+def test_text_files_that_are_no_text(tmp_path: Path, prepcore_command: Run) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfa first line\nand a second\nand a third\n")
+    (folder / "b.bin").write_bytes(b"\x00\x01 good until \xff")
+    (folder / "c.txt.gz").write_bytes(gzip.compress(b"line\n" * 1000)[:-20])
+    prepcore_command("clean", folder, "--out", tmp_path / "out", "--quiet", check=3)
+    counts = check_sums(tmp_path / "out")
+    assert (counts["documents"], counts["kept"], counts["unreadable"]) == (3, 1, 2)
+    assert pl.read_parquet(tmp_path / "out/part-00000.parquet")["text"][0].startswith("a first")
+    first = unreadable(tmp_path / "out")[0]
+    assert (first["file"], first["offset"]) == ("b.bin", 14)
 
 
 def test_output_folders(tmp_path: Path, good: Path, prepcore_command: Run) -> None:
@@ -221,3 +276,140 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, good: Path, prepcore_command: 
     planned = json.loads(done.stdout)
     assert (planned["kind"], planned["files"], planned["parts"]) == ("Parquet", 1, 1)
     assert not out.exists()
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, good: Path, prepcore_command: Run) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    # What refuses root too: a path under a file, and a file system that takes no files.
+    for out in [file, file / "out", Path("/proc/prepcore"), Path("/sys/prepcore")]:
+        for verb in (["clean"], ["tokenizer", "--vocabulary-size", "300"]):
+            done = prepcore_command(*verb, good, "--out", out, check=2)
+            refused(done, str(out))
+    assert file.read_bytes() == b""
+
+
+def test_an_output_folder_on_a_disk_that_is_read_only(tmp_path: Path, good: Path) -> None:
+    out = tmp_path / "mounted"
+    out.mkdir()
+    command = f"mount -t tmpfs -o ro none {out} && exec {sys.executable} -m prepcore clean {good} --out "
+    apart = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, f"mount -t tmpfs none {out}"]).returncode:
+        pytest.skip("this machine makes no mount namespaces")
+    for folder in (out, out / "new"):
+        done = subprocess.run([*apart, command + str(folder)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, done.stderr
+        refused(done, str(folder), "ead-only")
+
+
+def test_too_little_free_space(tmp_path: Path) -> None:
+    out = tmp_path / "mounted"
+    out.mkdir()
+    with (tmp_path / "raw.jsonl").open("w") as file:
+        file.writelines(f'{{"text":"{GOOD} {n}"}}\n' for n in range(100_000))
+    command = (
+        f"mount -t tmpfs -o size=64k none {out} && "
+        f"exec {sys.executable} -m prepcore clean {tmp_path}/raw.jsonl --out {out}/new "
+    )
+    apart = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, f"mount -t tmpfs none {out}"]).returncode:
+        pytest.skip("this machine makes no mount namespaces")
+    for option in ("", "--dry-run"):
+        done = subprocess.run([*apart, command + option], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, done.stderr
+        refused(done, "too little free space: about ", "65536 are free")
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "value", "wanted"),
+    [
+        ("clean", "--threads", "0", "from 1 to 1,024"),
+        ("clean", "--threads", "1025", "from 1 to 1,024"),
+        ("clean", "--threads", "two", "from 1 to 1,024"),
+        ("clean", "--threads", "-1", "from 1 to 1,024"),
+        ("clean", "--threads", "1" * 30, "from 1 to 1,024"),
+        ("clean", "--memory", "10MiB", "at least 64MiB"),
+        ("clean", "--memory", "lots", "512MiB"),
+        ("clean", "--memory", "9" * 400, "512MiB"),
+        ("clean", "--memory", "-1GiB", "512MiB"),
+        ("clean", "--max-unreadable", "1.5", "from 0 to 1"),
+        ("clean", "--max-unreadable", "nan", "from 0 to 1"),
+        ("clean", "--compression-level", "23", "1 to 22"),
+        ("clean", "--limit", "-1", "at least 0"),
+        ("clean", "--limit", "1" * 30, "below 2^63"),
+        ("clean", "--rules.short-lines.min-lines", "0", "at least 1"),
+        ("clean", "--rules.short-lines.min-line-chars", "-1", "at least 0"),
+        ("clean", "--rules.repetition.max-repeated-chars", "120%", "from 0 to 1"),
+        ("clean", "--rules.repetition.max-repeated-paragraphs", "-0.1", "from 0 to 1"),
+        ("clean", "--format", "csv", "parquet"),
+        ("clean", "--dedup", "disk!", "memory"),
+        ("clean", "--dedup-key", "column:", "column:NAME"),
+        ("clean", "--text-column", "", "name"),
+        ("tokenizer", "--vocabulary-size", "100", "at least 257"),
+        ("tokenizer", "--sample", "0", "512MiB"),
+        ("pack", "--sequence-length", "1", "at least 2"),
+        ("pack", "--validation", "2", "from 0 to 1"),
+        ("pack", "--seed", "-1", "at least 0"),
+    ],
+)
+def test_values_out_of_range(
+    tmp_path: Path, good: Path, prepcore_command: Run, verb: str, option: str, value: str, wanted: str
+) -> None:
+    needed = {"clean": [], "tokenizer": ["--vocabulary-size", "300"], "pack": ["--tokenizer", tmp_path]}
+    words = [verb, good, "--out", tmp_path / "out", *needed[verb], f"{option}={value}"]
+    refused(prepcore_command(*words, check=2), option, value[:20], wanted)
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_and_texts_do_not_steer_the_terminal(tmp_path: Path, prepcore_command: Run) -> None:
+    name = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202e.jsonl"
+    folder = tmp_path / "in \x1b[2J"
+    folder.mkdir()
+    (folder / name).write_text(f'{{"text":"\\u001b[31m{GOOD}"}}\n{{"text":"\x1b[31m"}}\n{{"\x1b[31m":1}}\n')
+    out = tmp_path / "out \x1b[2J"
+    shown = [
+        prepcore_command("clean", folder / name, "--out", out, check=3),
+        prepcore_command("clean", folder / name, "--out", out, "--dry-run", check=None),
+        prepcore_command("clean", folder / name, "--out", tmp_path / "json", "--json", check=3),
+        prepcore_command(
+            "clean", folder / name, "--out", out / "\x1b[3J", "--text-column", "\x1b[m", check=3
+        ),
+        prepcore_command("clean", folder / "\x1b[31mnone", "--out", out, check=2),
+        prepcore_command("clean", folder / name, "--\x1b[31m", "1", check=2),
+        prepcore_command("\x1b[31m", check=2),
+    ]
+    for done in shown:
+        for text in (done.stdout, done.stderr):
+            assert not set(text) & {*map(chr, range(9)), *map(chr, range(11, 32)), "\x7f", "\x9b", "\u202e"}
+    assert json.loads(shown[2].stdout)["inputs"][0]["path"] == name
+
+
+def test_names_that_are_not_utf8(tmp_path: Path, prepcore_command: Run) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.jsonl"
+    with open(name, "w") as file:  # noqa: PTH123 (a path of bytes)
+        file.write(f'{{"text":"{GOOD}"}}\n')
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/out\xff")
+    prepcore_command("clean", os.fsdecode(name), "--out", out)
+    assert check_sums(Path(out))["kept"] == 1
+    refused(prepcore_command("clean", os.fsdecode(name) + "x", "--out", out + "2", check=2), "no such file")
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (None, "tokenizer.json"),
+        ("{", "tokenizer.json"),
+        ('{"version":"1.0"}', "tokenizer.json"),
+        ('{"version":"1.0","model":{"type":"Unheard"}}', "tokenizer.json"),
+    ],
+)
+def test_tokenizers_that_cannot_be_used(
+    tmp_path: Path, good: Path, prepcore_command: Run, content: str | None, wanted: str
+) -> None:
+    file = tmp_path / "tokenizer.json"
+    if content is not None:
+        file.write_text(content)
+    for dry in ([], ["--dry-run"]):
+        command = ["pack", good, "--tokenizer", tmp_path, "--out", tmp_path / "out", *dry]
+        refused(prepcore_command(*command, check=2), wanted)
+    assert not (tmp_path / "out").exists()

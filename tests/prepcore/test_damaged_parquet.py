@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.conftest import Run
+from tests.prepcore.folders import check_sums, unreadable
 
 ROWS = 6000
 """Rows of a file, in three row groups of four pages or so each."""
@@ -41,19 +41,6 @@ def damage_page(path: Path, group: int) -> None:
 def files_of(folder: Path) -> dict[str, bytes]:
     names = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json")
     return {str(path.relative_to(folder)): path.read_bytes() for path in names}
-
-
-def unreadable(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "unreadable.jsonl").read_text().splitlines()]
-
-
-def check_sums(out: Path) -> dict[str, Any]:
-    manifest = json.loads((out / "manifest.json").read_text())
-    counts: dict[str, Any] = manifest["counts"]
-    assert counts["documents"] == counts["kept"] + sum(counts["dropped"].values()) + counts["unreadable"]
-    assert counts["unreadable"] == sum(line["rows"] for line in unreadable(out))
-    assert counts["documents"] == sum(entry["rows"] for entry in manifest["inputs"])
-    return counts
 
 
 def test_a_text_that_is_not_utf8_is_counted_alone(tmp_path: Path, prepcore_command: Run) -> None:

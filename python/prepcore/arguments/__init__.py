@@ -23,6 +23,7 @@ from prepcore.arguments.options import MISSING, Option, option, options_of
 from prepcore.arguments.parser import Parser
 from prepcore.arguments.program import Command, Program
 from prepcore.arguments.quantities import check_size, parse_list, parse_share, parse_size
+from prepcore.arguments.terminal import printable
 
 __all__ = [
     "MISSING",
@@ -37,4 +38,5 @@ __all__ = [
     "parse_list",
     "parse_share",
     "parse_size",
+    "printable",
 ]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Configuration = TypeVar("Configuration")
 
+_WORD = 2**63
+"""What whole numbers lie below, in the engine and in most files."""
+
 _SWITCH_WORDS = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 
 
@@ -203,6 +206,8 @@ class Parser(Generic[Configuration]):
             or (option.maximum is not None and converted > option.maximum)
         ):
             raise UsageError(f"{assignment.place}: {converted} is not {option.wanted()}")
+        if isinstance(converted, int) and not -_WORD <= converted < _WORD:
+            raise UsageError(f"{assignment.place}: {converted} is not {option.wanted()} and below 2^63")
         return converted
 
     def _convert_by_type(self, assignment: Assignment) -> Any:

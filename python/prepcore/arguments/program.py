@@ -15,6 +15,7 @@ from prepcore.arguments.errors import UsageError, nearest
 from prepcore.arguments.help import command_help, program_help
 from prepcore.arguments.options import options_of
 from prepcore.arguments.parser import Parser
+from prepcore.arguments.terminal import printable
 
 
 class Terminated(BaseException):
@@ -145,7 +146,7 @@ class Program:
 
 
 def _print(text: str, stream: TextIO, code: int = 0) -> int:
-    stream.write(text)
+    stream.write(printable(text))
     return code
 
 

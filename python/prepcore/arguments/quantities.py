@@ -8,6 +8,9 @@ from typing import Any
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
+_LARGEST = 2**60
+"""More bytes than this are a slip of the finger, and no machine word."""
+
 
 def parse_share(value: Any) -> float:
     """Convert ``5%``, ``0.05`` or a number to a share from 0 to 1.
@@ -38,10 +41,10 @@ def parse_size(value: Any) -> int:
     text = str(value).strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
     factor = _UNITS.get(match[2].lower()) if match else None
-    size = int(float(match[1]) * factor) if match and factor else 0
-    if size <= 0:
+    size = float(match[1]) * factor if match and factor else 0.0
+    if not 1 <= size <= _LARGEST:
         raise ValueError(f"{text!r} is not a size, such as 512MiB, 2GiB or a number of bytes")
-    return size
+    return int(size)
 
 
 def check_size(value: Any) -> str:

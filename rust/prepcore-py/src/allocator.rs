@@ -9,7 +9,7 @@ mod glibc {
     const M_TRIM_THRESHOLD: c_int = -1;
     const M_MMAP_THRESHOLD: c_int = -3;
     /// Larger than what a unit of text usually takes, so that those are still handed round without a system call.
-    const LARGE: c_int = 16 << 20;
+    const LARGE: c_int = 12 << 20;
 
     unsafe extern "C" {
         fn mallopt(parameter: c_int, value: c_int) -> c_int;

@@ -1,6 +1,6 @@
 //! `clean`: files to a folder, or one Arrow stream to another.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,18 +27,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) fn clean(
     py: Python<'_>,
     configuration: &str,
-    inputs: Vec<String>,
-    out: &str,
+    inputs: Vec<PathBuf>,
+    out: PathBuf,
     progress: Callback,
 ) -> PyResult<(&'static str, String)> {
-    let inputs = run::paths(inputs);
     run::with_watcher(py, "clean", progress, |watcher| {
         let configuration: config::Clean = config::from_json(configuration)?;
         configuration.validate()?;
         let options = pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
-        let out = Path::new(out);
-        Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, out, watcher)? {
+        Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)? {
             pipeline::Outcome::Finished(manifest) => ("finished", run::json(&manifest)?),
             pipeline::Outcome::FinishedBefore(manifest) => ("finished_before", run::json(&manifest)?),
             pipeline::Outcome::Waiting(waiting) => ("waiting", run::json(&waiting)?),

@@ -54,11 +54,6 @@ fn report(py: Python<'_>, callback: &Py<PyAny>, stage: &str, counters: &Progress
     callback.call1(py, (dict,)).map(|_| ())
 }
 
-/// Inputs as paths.
-pub(crate) fn paths(inputs: Vec<String>) -> Vec<PathBuf> {
-    inputs.into_iter().map(PathBuf::from).collect()
-}
-
 /// A manifest as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot write JSON: {error}")))
@@ -70,12 +65,11 @@ pub(crate) fn plan(
     py: Python<'_>,
     verb: &str,
     configuration: &str,
-    inputs: Vec<String>,
-    out: &str,
+    inputs: Vec<PathBuf>,
+    out: PathBuf,
 ) -> PyResult<String> {
-    let inputs = paths(inputs);
     let planned = with_watcher(py, "plan", None, |watcher| {
-        let preview = preview_of(verb, configuration, &inputs, Path::new(out), watcher)?;
+        let preview = preview_of(verb, configuration, &inputs, &out, watcher)?;
         preview.map(|preview| json(&preview)).transpose()
     });
     planned?.ok_or_else(|| unknown_verb(verb))

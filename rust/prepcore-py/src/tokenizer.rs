@@ -1,6 +1,6 @@
 //! `tokenizer`: files to the folder of a tokenizer learned from them.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use prepcore::config;
 use prepcore::pipeline::tokenizer as engine;
@@ -15,15 +15,14 @@ use crate::run::{self, Callback};
 pub(crate) fn tokenizer(
     py: Python<'_>,
     configuration: &str,
-    inputs: Vec<String>,
-    out: &str,
+    inputs: Vec<PathBuf>,
+    out: PathBuf,
     progress: Callback,
 ) -> PyResult<String> {
-    let inputs = run::paths(inputs);
     run::with_watcher(py, "tokenizer", progress, |watcher| {
         let configuration: config::Tokenizer = config::from_json(configuration)?;
         configuration.validate()?;
         let plan = Plan::files_watched(&inputs, engine::options(&configuration), &mut *watcher)?;
-        run::json(&engine::tokenizer(&configuration, &plan, &inputs, Path::new(out), watcher)?)
+        run::json(&engine::tokenizer(&configuration, &plan, &inputs, &out, watcher)?)
     })
 }

@@ -8,6 +8,8 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sonic_rs::LazyValue;
 
+use super::escapes;
+
 /// Arrays and objects within each other, at the most. The parser recurses, so that a line of a million brackets
 /// would overflow the stack and end the process.
 const MAX_DEPTH: usize = 512;
@@ -25,6 +27,9 @@ pub(crate) fn text_of<'a>(line: &'a [u8], member: &str) -> Result<Cow<'a, str>, 
     // The parser looks at no more bytes than it needs, so the others are checked here.
     let line = simdutf8::compat::from_utf8(line)
         .map_err(|error| format!("not valid UTF-8 at byte {} of the line", error.valid_up_to()))?;
+    if let Some(place) = escapes::find_invalid(line.as_bytes()) {
+        return Err(format!("not valid JSON: the escape at byte {place} of the line is no character"));
+    }
     let mut deserializer = sonic_rs::Deserializer::from_str(line);
     let found = deserializer.deserialize_any(ObjectVisitor { member }).map_err(|error| describe(&error))?;
     deserializer.end().map_err(|error| describe(&error))?;
@@ -224,6 +229,8 @@ mod tests {
     fn says_what_is_wrong() {
         for (line, wanted) in [
             (r#"{"text":"lone \ud800"}"#, "not valid JSON"),
+            (r#"{"other":"lone \ud800","text":"a"}"#, "not valid JSON"),
+            (r#"{"other":"\u00zz","text":"a"}"#, "not valid JSON"),
             (r#"{"text":"cut"#, "not valid JSON"),
             (r#"{"text":"a"} {"text":"b"}"#, "not valid JSON"),
             (r#"{"text":"a"} junk"#, "not valid JSON"),

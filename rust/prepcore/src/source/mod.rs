@@ -7,6 +7,7 @@
 mod columns;
 mod compression;
 mod discover;
+mod escapes;
 mod file;
 mod fingerprint;
 mod in_order;
@@ -15,6 +16,7 @@ mod jsonl;
 mod lines;
 mod parquet;
 mod plan;
+mod read;
 mod regroup;
 mod remaining;
 mod row_group;
