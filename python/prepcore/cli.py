@@ -40,12 +40,14 @@ def tokenizer(command: TokenizerCommand) -> int:
 def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
     """Plan or run a verb, show what came of it, and return the exit code."""
     from prepcore import engine
+    from prepcore.allocator import keep_freed_memory
     from prepcore.progress import Progress
 
     if command.dry_run:
         planned = engine.plan(verb, command, command.inputs, command.out)
         _show_plan(planned, command)
         return 0
+    keep_freed_memory()
     with Progress(quiet=command.quiet) as progress:
         manifest = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
