@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prepcore.arguments import Command, Program, printable
+from prepcore.arguments import Command, Program, parse_size, printable
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 
 USAGE_EXIT = 2
@@ -45,6 +45,7 @@ def tokenizer(command: TokenizerCommand) -> int:
 def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
     """Plan or run a verb, show what came of it, and return the exit code."""
     from prepcore import engine
+    from prepcore.allocator import keep_freed_memory
     from prepcore.progress import Progress
     from prepcore.report.summary import waiting_summary
 
@@ -52,6 +53,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         planned = engine.plan(verb, command, command.inputs, command.out)
         _show_plan(planned, command)
         return 0
+    keep_freed_memory(parse_size(command.memory))
     with _saying_how_to_go_on(command.out), Progress(quiet=command.quiet) as progress:
         outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:

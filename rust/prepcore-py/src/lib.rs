@@ -2,7 +2,6 @@
 //!
 //! Configurations come in and manifests go out as JSON, so that this layer knows no rule, format or threshold.
 
-mod allocator;
 mod capsule;
 mod clean;
 mod error;

@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::Ordering;
 
-use crate::allocator;
 use crate::error::{convert, unknown_verb};
 
 /// A Python callable that takes a dict of counters.
@@ -23,7 +22,6 @@ pub(crate) fn with_watcher<T: Send>(
     progress: Callback,
     verb: impl FnOnce(Watcher<'_>) -> Result<T> + Send,
 ) -> PyResult<T> {
-    allocator::give_back_large_blocks();
     let mut raised = None;
     let outcome = py.detach(|| {
         verb(&mut |counters: &Progress| {

@@ -10,6 +10,9 @@ use xxhash_rust::xxh3::Xxh3;
 use super::fault;
 use crate::{Error, Result, manifest};
 
+/// Bytes handed to the operating system at once: small enough to be in the cache still when they are hashed.
+const WRITE: usize = 1 << 18;
+
 /// A file being written under a temporary name. Dropped without [`AtomicFile::commit`], it is removed.
 pub(crate) struct AtomicFile {
     target: PathBuf,
@@ -75,7 +78,7 @@ impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Err(io::Error::other("the file is closed")) };
         fault::point("write", &self.target)?;
-        let written = file.write(bytes)?;
+        let written = file.write(&bytes[..bytes.len().min(WRITE)])?;
         self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)

@@ -77,14 +77,15 @@ impl DocumentSink {
             Self::Parquet(sink) => Ok(Piece::Parquet(sink.encode(&filtered(units)?)?)),
             Self::Jsonl { sink, verbatim } => {
                 let rows = units.iter().map(|(_, keep)| keep.true_count() as u64).sum();
-                let mut lines = Vec::new();
-                if *verbatim {
-                    copy_lines(&mut lines, units);
+                let lines = if *verbatim {
+                    copied_lines(units)
                 } else {
+                    let mut lines = Vec::new();
                     for batch in filtered(units)? {
                         JsonlSink::lines(&mut lines, &batch)?;
                     }
-                }
+                    lines
+                };
                 let bytes = if lines.is_empty() { lines } else { sink.encode(lines)? };
                 Ok(Piece::Lines { bytes, rows })
             }
@@ -139,11 +140,16 @@ fn filtered(units: &[(&Documents, BooleanArray)]) -> Result<Vec<RecordBatch>> {
         .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))
 }
 
-fn copy_lines(lines: &mut Vec<u8>, units: &[(&Documents, BooleanArray)]) {
+fn copied_lines(units: &[(&Documents, BooleanArray)]) -> Vec<u8> {
+    let kept = |(documents, keep): &(&Documents, BooleanArray)| -> usize {
+        keep.values().set_indices().map(|row| documents.raw.get(row).len() + 1).sum()
+    };
+    let mut lines = Vec::with_capacity(units.iter().map(kept).sum());
     for (documents, keep) in units {
         for row in keep.values().set_indices() {
             lines.extend_from_slice(documents.raw.get(row));
             lines.push(b'\n');
         }
     }
+    lines
 }

@@ -11,7 +11,7 @@ use arrow_schema::SchemaRef;
 use memchr::{memchr, memchr_iter};
 
 use super::compression::{Compression, decompressed};
-use super::json;
+use super::json::Members;
 use super::lines::{LineBlock, LineBlocks, Step};
 use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, UnitLines, Unreadable};
 use crate::text::TextColumn;
@@ -131,6 +131,7 @@ pub(crate) fn documents(
 struct Lines {
     texts: LargeStringBuilder,
     rest: Option<LargeStringBuilder>,
+    members: Members,
     addresses: Vec<Address>,
     spans: Vec<(usize, usize)>,
     unreadable: Vec<Unreadable>,
@@ -142,6 +143,7 @@ impl Lines {
         Self {
             texts: LargeStringBuilder::with_capacity(1024, capacity),
             rest: with_rest.then(LargeStringBuilder::new),
+            members: Members::default(),
             addresses: Vec::new(),
             spans: Vec::new(),
             unreadable: Vec::new(),
@@ -157,12 +159,13 @@ impl Lines {
         member: &str,
         max_document: u64,
     ) -> std::result::Result<(), String> {
-        let text = json::text_of(line, member)?;
+        self.members.read(line, member, self.rest.is_some())?;
+        let text = &self.members.text;
         if text.len() as u64 > max_document {
             return Err(super::too_large(text.len() as u64, max_document));
         }
         if let Some(rest) = &mut self.rest {
-            rest.append_value(json::without_text(line, member)?);
+            rest.append_value(&self.members.rest);
         }
         self.bytes += text.len() as u64;
         self.texts.append_value(text);

@@ -1,6 +1,6 @@
 //! Raw lines of a byte stream, in blocks of about 8 MiB cut at line ends.
 
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, Read, Result};
 
 use memchr::{memchr, memrchr};
 
@@ -78,7 +78,11 @@ impl<R: Read> LineBlocks<R> {
     }
 
     fn block(&mut self, length: usize, damage: Option<Damage>) -> LineBlock {
-        let rest = self.buffer.split_off(length);
+        // Room for the next block at once: growing to it would copy what was read.
+        let mut rest =
+            Vec::with_capacity((UNIT_BYTES as usize + READ).max(self.buffer.len() - length + READ));
+        rest.extend_from_slice(&self.buffer[length..]);
+        self.buffer.truncate(length);
         let bytes = std::mem::replace(&mut self.buffer, rest);
         let block = LineBlock { source: self.source, bytes, offset: self.offset, damage };
         self.offset += length as u64;
@@ -89,16 +93,9 @@ impl<R: Read> LineBlocks<R> {
 
     /// Reads up to `READ` more bytes; 0 at the end.
     fn read(&mut self) -> Result<usize> {
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + READ, 0);
-        let result = loop {
-            match self.reader.read(&mut self.buffer[filled..]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        self.buffer.truncate(filled + result.as_ref().map_or(0, |read| *read));
-        result
+        // What an error leaves behind counts as read.
+        self.buffer.reserve(READ);
+        (&mut self.reader).take(READ as u64).read_to_end(&mut self.buffer)
     }
 
     /// Where the last line of this segment ends in the buffer, once the buffer holds it.

@@ -7,7 +7,6 @@
 mod columns;
 mod compression;
 mod discover;
-mod escapes;
 mod file;
 mod fingerprint;
 mod in_order;

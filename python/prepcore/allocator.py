@@ -1,0 +1,35 @@
+"""What the C library's allocator does with freed memory, for processes that are all ours."""
+
+from __future__ import annotations
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Parameters of ``mallopt``, from glibc's ``malloc.h``."""
+
+LARGE = 12 << 20
+"""Bytes from which an allocation is mapped, and unmapped when it is freed. A unit of text is smaller; of large
+documents, which are not, a few on several threads would stay with the process for nothing."""
+
+KEPT_SHARE = 16
+"""The share of the memory budget that each thread's heap may keep at its top, as a divisor."""
+
+
+def keep_freed_memory(budget: int) -> None:
+    """Have glibc keep the buffers that units of work free; elsewhere nothing happens.
+
+    By default it gives most of them back at once, and every page of the next buffer costs a page fault: 6 %
+    of the CPU time of cleaning Parquet, 13 % from JSONL to JSONL. It holds for the whole process, so the command
+    line calls it and ``import prepcore`` does not.
+
+    Parameters
+    ----------
+    budget
+        The memory to stay within, in bytes.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(M_TRIM_THRESHOLD, min(budget // KEPT_SHARE, 64 << 20))
+    mallopt(M_MMAP_THRESHOLD, LARGE)
