@@ -8,8 +8,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of ``mallopt``, from glibc's ``malloc.h``."""
 
 LARGE = 12 << 20
-"""Bytes from which an allocation is mapped, and unmapped when it is freed. A unit of text is smaller; of large
-documents, which are not, a few on several threads would stay with the process for nothing."""
+"""Bytes from which an allocation is mapped, and unmapped when it is freed. A unit of text is smaller; large
+documents are not, and a few of them on several threads would stay with the process for nothing."""
 
 KEPT_SHARE = 16
 """The share of the memory budget that each thread's heap may keep at its top, as a divisor."""
@@ -18,9 +18,9 @@ KEPT_SHARE = 16
 def keep_freed_memory(budget: int) -> None:
     """Have glibc keep the buffers that units of work free; elsewhere nothing happens.
 
-    By default it gives most of them back at once, and every page of the next buffer costs a page fault: 6 %
-    of the CPU time of cleaning Parquet, 13 % from JSONL to JSONL. It holds for the whole process, so the command
-    line calls it and ``import prepcore`` does not.
+    By default it gives most of them back at once, and every page of the next buffer costs a page fault:
+    6 % of the CPU time of cleaning Parquet, 13 % from JSONL to JSONL. It holds for the whole process, so
+    the command line calls it and ``import prepcore`` does not.
 
     Parameters
     ----------
