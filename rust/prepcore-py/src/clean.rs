@@ -34,8 +34,7 @@ pub(crate) fn clean(
         configuration.validate()?;
         let options = prepcore::pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
-        let manifest =
-            prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)?;
+        let manifest = prepcore::pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)?;
         run::json(&manifest)
     })
 }
