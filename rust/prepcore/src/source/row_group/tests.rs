@@ -182,7 +182,7 @@ fn a_row_group_that_is_shorter_than_the_footer_says_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("raw.parquet");
     write(&path, &[vec![Some(b"a".to_vec()); 10]], false);
-    let plan = Plan::files(&[path.clone()], options(false)).unwrap();
+    let plan = Plan::files(std::slice::from_ref(&path), options(false)).unwrap();
     let metadata = super::super::parquet::load(&path).unwrap();
     let source = Source {
         path,
