@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
+FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
@@ -11,7 +12,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo demo-data test lint soak wheel clean
+.PHONY: help build demo demo-data test lint soak fuzz wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -36,8 +37,15 @@ lint: .venv/.dev ## formatting, lints and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: .venv/.extension .venv/.dev ## the long proofs
+soak: .venv/.extension .venv/.dev ## the long proofs: tests, then fuzzing
 	$(BIN)/python -m pytest -m soak
+	$(MAKE) fuzz
+
+# libFuzzer comes with a crate and the coverage counters with the stable compiler, so nothing else is needed.
+fuzz: .venv/.dev ## fuzz the readers of JSONL and Parquet, FUZZ_SECONDS (600) each
+	$(BIN)/python fuzz/seeds.py build/fuzz/corpus
+	fuzz/run.sh jsonl $(FUZZ_SECONDS)
+	fuzz/run.sh parquet $(FUZZ_SECONDS)
 
 wheel: .venv/.extension ## build the wheel into build/wheels
 	$(BIN)/maturin build --release --locked --out build/wheels

@@ -196,6 +196,7 @@ def test_a_folder_of_sources_is_a_document_a_file(tmp_path: Path, prepcore_comma
         "source": 2,
         "file": "latin1.py",
         "row": 0,
+        "rows": 1,
         "offset": 5,
         "error": "not valid UTF-8",
     }
