@@ -52,7 +52,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         planned = engine.plan(verb, command, command.inputs, command.out)
         _show_plan(planned, command)
         return 0
-    with _saying_how_to_go_on(command.out), Progress(quiet=command.quiet) as progress:
+    with _saying_how_to_go_on(command), Progress(quiet=command.quiet) as progress:
         outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
@@ -68,15 +68,18 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
 
 
 @contextmanager
-def _saying_how_to_go_on(out: str) -> Iterator[None]:
+def _saying_how_to_go_on(command: CleanCommand | PackCommand | TokenizerCommand) -> Iterator[None]:
     """After a run that ended early say, where that is so, that it can be given again."""
+    out = command.out
     try:
         yield
     except BaseException as error:
         code = getattr(error, "exit_code", 1)
         if code != USAGE_EXIT and (Path(out) / ".unfinished").is_dir():
+            # Given with it again, the run would start afresh again.
+            but = " without --overwrite" if getattr(command, "overwrite", False) else ""
             sys.stderr.write(
-                f"prepcore: what is finished stays in {out}; give the same command again to go on\n"
+                f"prepcore: what is finished stays in {out}; give the same command again{but} to go on\n"
             )
         raise
 

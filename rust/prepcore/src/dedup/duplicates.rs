@@ -91,7 +91,7 @@ pub(crate) struct Duplicates(Vec<Sections>);
 
 impl Duplicates {
     pub(crate) fn open<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<Self> {
-        paths.map(Sections::open).collect::<Result<_>>().map(Self)
+        paths.map(|path| Sections::open(path, RECORD)).collect::<Result<_>>().map(Self)
     }
 
     /// The duplicates of a part, in the order of its documents.

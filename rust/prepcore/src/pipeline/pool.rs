@@ -13,7 +13,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(crate) trait Segments: Sync {
     fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
     /// The bytes that a unit holds, and what is made of it.
     fn weight(&self, unit: &Self::Unit) -> u64;
+    /// The run is ending: whatever takes long in [`Segments::open`] gives up.
+    fn stop(&self) {}
 }
 
 impl Segments for Remaining<'_> {
@@ -54,11 +56,15 @@ impl Segments for Remaining<'_> {
     fn open(&self, number: usize) -> Result<Units<'_>> {
         let segment = self.segment(number);
         let segment = segment.ok_or_else(|| Error::Internal(format!("no segment {number} is left")))?;
-        self.plan.open(segment, self.offset(segment))
+        self.plan.open(segment, self.offset(segment), self.stopping())
     }
 
     fn weight(&self, unit: &Unit) -> u64 {
         unit.weight
+    }
+
+    fn stop(&self) {
+        self.stopping().store(true, Ordering::Relaxed);
     }
 }
 
@@ -70,7 +76,7 @@ impl Segments for Plan {
     }
 
     fn open(&self, segment: usize) -> Result<Units<'_>> {
-        Self::open(self, segment, 0)
+        Self::open(self, segment, 0, &AtomicBool::new(false))
     }
 
     fn weight(&self, unit: &Unit) -> u64 {
@@ -287,6 +293,7 @@ impl<'a, R: Road> Pool<'a, R> {
             board = self.board();
             if let Err(error) = outcome {
                 board.failure.get_or_insert(error);
+                self.road.source().stop();
                 self.work.notify_all();
             }
         }
@@ -305,6 +312,7 @@ impl<'a, R: Road> Pool<'a, R> {
                     board = self.board();
                     if let Err(error) = outcome {
                         board.failure.get_or_insert(error);
+                        self.road.source().stop();
                     }
                     self.work.notify_all();
                 }
