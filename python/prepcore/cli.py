@@ -54,7 +54,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         _show_plan(planned, command)
         return 0
     keep_freed_memory(parse_size(command.memory))
-    with _saying_how_to_go_on(command.out), Progress(quiet=command.quiet) as progress:
+    with _saying_how_to_go_on(command), Progress(quiet=command.quiet) as progress:
         outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
         sys.stdout.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
@@ -70,15 +70,19 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
 
 
 @contextmanager
-def _saying_how_to_go_on(out: str) -> Iterator[None]:
+def _saying_how_to_go_on(command: CleanCommand | PackCommand | TokenizerCommand) -> Iterator[None]:
     """After a run that ended early say, where that is so, that it can be given again."""
+    out = command.out
     try:
         yield
     except BaseException as error:
         code = getattr(error, "exit_code", 1)
         if code != USAGE_EXIT and (Path(out) / ".unfinished").is_dir():
+            # Given with it again, the run would start afresh again.
+            but = " without --overwrite" if getattr(command, "overwrite", False) else ""
             sys.stderr.write(
-                f"prepcore: what is finished stays in {printable(out)}; the same command goes on from there\n"
+                f"prepcore: what is finished stays in {printable(out)}; "
+                f"the same command{but} goes on from there\n"
             )
         raise
 

@@ -1,7 +1,7 @@
 //! What became of every document: the files `keys/part-*.keys` and `dropped/part-*.parquet`.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,10 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::dedup::Key;
+use crate::manifest::{self, FileRecord};
 use crate::rule::Finding;
 use crate::source::{Address, Documents};
 use crate::{Error, Result};
@@ -19,6 +22,8 @@ use crate::{Error, Result};
 pub(crate) const KEYS_HEADER: [u8; 16] = *b"PREPKEYS\x01\0\0\0\x20\0\0\0";
 /// Bytes of a record of a key file.
 pub(crate) const KEY_RECORD: usize = 32;
+/// Records of a key file that are read at once.
+const READ_RECORDS: u64 = 1 << 13;
 const FLAG_KEPT: u8 = 1;
 const FLAG_WITHOUT_KEY: u8 = 2;
 
@@ -84,31 +89,57 @@ impl KeyRecord {
     }
 }
 
-/// Reads a key file record by record.
+/// Reads a key file record by record; behind the last one its checksum must be right.
 pub(crate) struct KeyFile {
     path: PathBuf,
-    reader: BufReader<File>,
+    file: File,
     left: u64,
+    /// Whole records; those before `at` are given out.
+    buffer: Vec<u8>,
+    at: usize,
+    hash: Box<Xxh3>,
+    checksum: String,
 }
 
 impl KeyFile {
-    /// Opens a key file that should hold so many records.
-    pub(crate) fn open(path: &Path, records: u64) -> Result<Self> {
-        let failed = |source| Error::io(path, "read", source);
-        let file = File::open(path).map_err(failed)?;
+    /// Opens a key file of which a manifest or a journal says so much.
+    pub(crate) fn open(folder: &Path, record: &FileRecord) -> Result<Self> {
+        let path = folder.join(&record.path);
+        let failed = |source| Error::io(&path, "read", source);
+        let mut file = File::open(&path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
-        let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut header = [0; KEYS_HEADER.len()];
-        let known = reader.read_exact(&mut header).is_ok() && header == KEYS_HEADER;
+        let known = file.read_exact(&mut header).is_ok() && header == KEYS_HEADER;
         if !known {
             return Err(Error::corrupt(path, "first bytes", "not a key file of version 1"));
         }
+        let records = record.rows;
         let expected = (KEYS_HEADER.len() as u64).saturating_add(records.saturating_mul(KEY_RECORD as u64));
         if size != expected {
             let message = format!("{size} bytes, expected {expected} for {records} records");
             return Err(Error::corrupt(path, "size", message));
         }
-        Ok(Self { path: path.to_path_buf(), reader, left: records })
+        let mut hash = Box::new(Xxh3::new());
+        hash.update(&header);
+        let checksum = record.checksum.clone();
+        Ok(Self { path, file, left: records, buffer: Vec::new(), at: 0, hash, checksum })
+    }
+
+    /// Reads more records; none are left to give out.
+    fn fill(&mut self) -> Result<()> {
+        let records = self.left.min(READ_RECORDS);
+        self.left -= records;
+        self.buffer.resize(records as usize * KEY_RECORD, 0);
+        self.at = 0;
+        let read = self.file.read_exact(&mut self.buffer);
+        read.map_err(|source| Error::io(&self.path, "read", source))?;
+        self.hash.update(&self.buffer);
+        let found = manifest::checksum(self.hash.digest128());
+        if self.left == 0 && found != self.checksum {
+            let message = format!("its checksum is {found}, but {} was written", self.checksum);
+            return Err(Error::corrupt(&self.path, "content", message));
+        }
+        Ok(())
     }
 }
 
@@ -116,12 +147,18 @@ impl Iterator for KeyFile {
     type Item = Result<KeyRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let mut record = [0; KEY_RECORD];
-        let read = self.reader.read_exact(&mut record);
-        Some(
-            read.map(|()| KeyRecord::decode(&record)).map_err(|source| Error::io(&self.path, "read", source)),
-        )
+        if self.at == self.buffer.len() {
+            if self.left == 0 {
+                return None;
+            }
+            if let Err(error) = self.fill() {
+                (self.left, self.at) = (0, self.buffer.len());
+                return Some(Err(error));
+            }
+        }
+        let record = self.buffer[self.at..].first_chunk().map(KeyRecord::decode)?;
+        self.at += KEY_RECORD;
+        Some(Ok(record))
     }
 }
 
@@ -193,6 +230,34 @@ pub(crate) fn dropped_batch(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_record_comes_once_and_a_changed_byte_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        for rows in [0, 1, READ_RECORDS, READ_RECORDS + 1, 3 * READ_RECORDS - 1] {
+            let record = |row: u64| KeyRecord {
+                key: Some(crate::dedup::key_of_text(&row.to_string())),
+                address: Address { source: 1, row },
+                kept: true,
+            };
+            let mut bytes = KEYS_HEADER.to_vec();
+            (0..rows).for_each(|row| bytes.extend(record(row).encode()));
+            let checksum = manifest::checksum(xxhash_rust::xxh3::xxh3_128(&bytes));
+            let of_file = FileRecord { path: "keys".into(), rows, bytes: bytes.len() as u64, checksum };
+            let path = folder.path().join("keys");
+            std::fs::write(&path, &bytes).unwrap();
+            let read: Vec<_> = KeyFile::open(folder.path(), &of_file).unwrap().map(Result::unwrap).collect();
+            assert_eq!(read, (0..rows).map(record).collect::<Vec<_>>());
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let failed = KeyFile::open(folder.path(), &of_file)
+                .and_then(|mut keys| keys.try_for_each(|key| key.map(drop)));
+            assert!(failed.unwrap_err().to_string().contains("keys: "), "{rows}");
+            std::fs::write(&path, &bytes[..last]).unwrap();
+            assert!(KeyFile::open(folder.path(), &of_file).is_err());
+        }
+    }
 
     #[test]
     fn a_key_record_is_as_documented() {

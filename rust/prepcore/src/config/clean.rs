@@ -116,6 +116,12 @@ impl Clean {
             let message = "the keys of several shards meet on disk; got --dedup memory with --shard";
             return Err(Error::config("--dedup", message).hint("leave --dedup out"));
         }
+        if self.overwrite && together {
+            let message = "each of several shards would take away what the others have done";
+            return Err(
+                Error::config("--overwrite", message).hint("remove the folder, then start the shards")
+            );
+        }
         if self.step != Step::Auto && !(together || self.dedup == Dedup::Disk) {
             return Err(Error::config(
                 "--step",

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{KEY_ALGORITHM, KEY_SEED, Key, Twin};
 use crate::config::DedupKey;
 use crate::ledger::KeyFile;
-use crate::manifest::{self, Cleaned, HashRecord};
+use crate::manifest::{self, Cleaned, FileRecord, HashRecord};
 use crate::source::Address;
 use crate::{Error, Result};
 
@@ -23,8 +23,8 @@ pub(crate) struct Against {
 
 #[derive(Debug)]
 struct File {
-    path: PathBuf,
-    keys: u64,
+    folder: PathBuf,
+    keys: FileRecord,
     /// The number of the folder's first input file in `names`.
     first: u32,
 }
@@ -60,12 +60,8 @@ impl Against {
             name.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let first = self.names.len() as u32;
         self.names.extend(manifest.inputs.iter().map(|input| format!("{name}/{}", input.path)));
-        let files = manifest.parts.iter().map(|part| File {
-            path: folder.join(&part.keys.path),
-            keys: part.keys.rows,
-            first,
-        });
-        self.files.extend(files);
+        let file = |keys: &FileRecord| File { folder: folder.to_path_buf(), keys: keys.clone(), first };
+        self.files.extend(manifest.parts.iter().map(|part| file(&part.keys)));
         // What of that folder decides over this run: which documents it holds, not where it lies.
         let keys: String = manifest.parts.iter().map(|part| part.keys.checksum.as_str()).collect();
         self.records.push(json!({ "name": name, "keys": manifest::checksum(xxh3_128(keys.as_bytes())) }));
@@ -89,8 +85,8 @@ impl Against {
 
     /// The keys of the documents that a key file's folder holds.
     pub(crate) fn keys(&self, file: usize) -> Result<impl Iterator<Item = Result<(Key, Twin)>>> {
-        let File { path, keys, first } = &self.files[file];
-        let held = KeyFile::open(path, *keys)?.filter_map(move |record| match record {
+        let File { folder, keys, first } = &self.files[file];
+        let held = KeyFile::open(folder, keys)?.filter_map(move |record| match record {
             Ok(record) if record.kept => {
                 let address = Address { source: first + record.address.source, ..record.address };
                 Some(Ok((record.key?, Twin::Against(address))))

@@ -105,7 +105,7 @@ pub(crate) struct Duplicates(Vec<Sections>);
 
 impl Duplicates {
     pub(crate) fn open(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
-        paths.into_iter().map(|path| Sections::open(&path)).collect::<Result<_>>().map(Self)
+        paths.into_iter().map(|path| Sections::open(&path, RECORD)).collect::<Result<_>>().map(Self)
     }
 
     /// The key ranges that no file holds.

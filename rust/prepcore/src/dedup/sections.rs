@@ -78,7 +78,8 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Opens a file whose records have so many bytes.
+    pub(crate) fn open(path: &Path, record: usize) -> Result<Self> {
         let failed = |source| Error::io(path, "read", source);
         let damaged = || Error::corrupt(path, "last bytes", "not a whole file of this version");
         let file = File::open(path).map_err(failed)?;
@@ -93,7 +94,10 @@ impl Sections {
             let bytes = tail[8 * at..8 * at + 8].try_into().unwrap_or_default();
             u64::from_le_bytes(bytes)
         };
-        let [sections, buckets, record, note] = [number(0), number(1), number(2), number(3)];
+        let [sections, buckets, found, note] = [number(0), number(1), number(2), number(3)];
+        if found != record as u64 {
+            return Err(damaged());
+        }
         let entries = buckets.checked_add(1).and_then(|starts| sections.checked_mul(starts));
         let index_bytes = entries.and_then(|entries| entries.checked_mul(8));
         let index = index_bytes.and_then(|bytes| note_end.checked_sub(note)?.checked_sub(bytes));
@@ -102,7 +106,7 @@ impl Sections {
         file.read_exact_at(&mut text, note_end - note).map_err(failed)?;
         Ok(Self {
             path: path.to_path_buf(),
-            record: record as usize,
+            record,
             buckets: buckets as usize,
             sections: sections as usize,
             index,
@@ -118,6 +122,11 @@ impl Sections {
     /// The number of sections.
     pub(crate) fn sections(&self) -> usize {
         self.sections
+    }
+
+    /// The number of records.
+    fn records(&self) -> u64 {
+        self.index / self.record as u64
     }
 
     /// Opens the file for reading.
@@ -140,7 +149,13 @@ impl SectionsReader<'_> {
         let entry = section * (self.sections.buckets + 1) + bucket;
         self.read_at(&mut ends, self.sections.index + 8 * entry as u64)?;
         let number = |half: &[u8]| u64::from_le_bytes(half.try_into().unwrap_or_default());
-        Ok(number(&ends[..8])..number(&ends[8..]))
+        let (start, end) = (number(&ends[..8]), number(&ends[8..]));
+        if bucket >= self.sections.buckets || start > end || end > self.sections.records() {
+            let place = format!("bucket {bucket} of section {section}");
+            let message = format!("records {start} to {end} of {}", self.sections.records());
+            return Err(Error::corrupt(&self.sections.path, place, message));
+        }
+        Ok(start..end)
     }
 
     /// Appends records to a buffer.
@@ -170,7 +185,7 @@ mod tests {
         writer.section(b"", &[0, 0, 0]).unwrap();
         writer.section(b"dd", &[0, 1, 1]).unwrap();
         writer.commit(&"note").unwrap();
-        let sections = Sections::open(&path).unwrap();
+        let sections = Sections::open(&path, 2).unwrap();
         assert_eq!(sections.note::<String>().unwrap(), "note");
         let read = |section, bucket| {
             let mut bytes = Vec::new();
@@ -183,6 +198,26 @@ mod tests {
     }
 
     #[test]
+    fn an_index_that_points_elsewhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut writer = SectionsWriter::create(path.clone(), 2, 3).unwrap();
+        writer.section(b"aabbcc", &[1, 1, 3]).unwrap();
+        writer.commit(&()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        // The index is four numbers behind six bytes of records.
+        for at in 6..6 + 4 * 8 {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x40;
+            std::fs::write(&path, &damaged).unwrap();
+            let sections = Sections::open(&path, 2).unwrap();
+            let reader = sections.reader().unwrap();
+            let buckets: Result<Vec<_>> = (0..3).map(|bucket| reader.bucket(0, bucket)).collect();
+            assert!(buckets.is_err(), "{at}");
+        }
+    }
+
+    #[test]
     fn a_file_cut_short_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -190,7 +225,9 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(Sections::open(&path).is_err(), "{length}");
+            assert!(Sections::open(&path, 2).is_err(), "{length}");
         }
+        std::fs::write(&path, &whole).unwrap();
+        assert!(Sections::open(&path, 4).is_err());
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Signatures {
 impl Signatures {
     /// Opens a signature file, and says what was read to make it.
     pub(crate) fn open(path: &Path, part: Option<usize>) -> Result<(Self, Note)> {
-        let sections = Sections::open(path)?;
+        let sections = Sections::open(path, KEY_RECORD)?;
         let note: Note = sections.note()?;
         Ok((Self { part, sections, shift: (0, 0) }, note))
     }

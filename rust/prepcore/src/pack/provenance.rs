@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ledger::KeyFile;
-use crate::manifest::Cleaned;
+use crate::manifest::{Cleaned, FileRecord};
 use crate::source::{Address, SourceFile};
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ enum Origin {
     /// It is raw: its own name.
     Raw(Arc<str>),
     /// It is a part of a cleaned folder: the names of that folder's inputs, and this part's keys.
-    Part { inputs: Arc<[Arc<str>]>, keys: PathBuf, records: u64, rows: u64 },
+    Part { inputs: Arc<[Arc<str>]>, folder: PathBuf, keys: FileRecord, rows: u64 },
 }
 
 impl Provenance {
@@ -49,8 +49,8 @@ impl Provenance {
             let part = known.and_then(|(manifest, inputs)| {
                 let part =
                     manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
-                let keys = folder.join(&part.keys.path);
-                Some(Origin::Part { inputs, keys, records: part.keys.rows, rows: part.kept.rows })
+                let (folder, keys) = (folder.clone(), part.keys.clone());
+                Some(Origin::Part { inputs, folder, keys, rows: part.kept.rows })
             });
             Ok(part.unwrap_or_else(|| Origin::Raw(Arc::from(file.name.as_str()))))
         };
@@ -62,9 +62,9 @@ impl Provenance {
     /// # Errors
     /// [`Error::Corrupt`] for keys that do not fit their part.
     pub(crate) fn trace(&mut self, address: Address) -> Result<(Arc<str>, u64)> {
-        let (inputs, keys, records, rows) = match self.files.get(address.source as usize) {
+        let (inputs, folder, keys, rows) = match self.files.get(address.source as usize) {
             Some(Origin::Raw(name)) => return Ok((Arc::clone(name), address.row)),
-            Some(Origin::Part { inputs, keys, records, rows }) => (inputs, keys, *records, *rows),
+            Some(Origin::Part { inputs, folder, keys, rows }) => (inputs, folder, keys, *rows),
             None => {
                 return Err(Error::Internal(format!(
                     "a document of file {}, which is not planned",
@@ -74,22 +74,23 @@ impl Provenance {
         };
         let kept = match self.open.take() {
             Some((source, kept)) if source == address.source => kept,
-            _ => read_kept(keys, records, rows)?,
+            _ => read_kept(folder, keys, rows)?,
         };
         let origin = kept.get(address.row as usize).copied();
         self.open = Some((address.source, kept));
         origin
             .and_then(|origin| Some((Arc::clone(inputs.get(origin.source as usize)?), origin.row)))
             .ok_or_else(|| {
-                Error::corrupt(keys, format!("record of row {}", address.row), "no such row or input file")
+                let path = folder.join(&keys.path);
+                Error::corrupt(path, format!("record of row {}", address.row), "no such row or input file")
             })
     }
 }
 
 /// The addresses of the kept documents, in the order of the part's rows.
-fn read_kept(path: &Path, records: u64, rows: u64) -> Result<Vec<Address>> {
+fn read_kept(folder: &Path, keys: &FileRecord, rows: u64) -> Result<Vec<Address>> {
     let mut kept = Vec::new();
-    for record in KeyFile::open(path, records)? {
+    for record in KeyFile::open(folder, keys)? {
         let record = record?;
         if record.kept {
             kept.push(record.address);
@@ -97,7 +98,7 @@ fn read_kept(path: &Path, records: u64, rows: u64) -> Result<Vec<Address>> {
     }
     if kept.len() as u64 != rows {
         return Err(Error::corrupt(
-            path,
+            folder.join(&keys.path),
             "records",
             format!("{} kept documents, expected {rows}", kept.len()),
         ));
@@ -122,11 +123,18 @@ mod tests {
             bytes.extend(KeyRecord { key, address: address(row), kept }.encode());
         }
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_kept(&path, 3, 2).unwrap(), [address(3), address(9)]);
-        assert!(read_kept(&path, 3, 3).unwrap_err().to_string().contains("2 kept documents"));
+        let keys = FileRecord {
+            path: "part-00000.keys".into(),
+            rows: 3,
+            bytes: bytes.len() as u64,
+            checksum: crate::manifest::checksum(xxhash_rust::xxh3::xxh3_128(&bytes)),
+        };
+        let read_kept = |rows| read_kept(folder.path(), &keys, rows);
+        assert_eq!(read_kept(2).unwrap(), [address(3), address(9)]);
+        assert!(read_kept(3).unwrap_err().to_string().contains("2 kept documents"));
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(read_kept(&path, 3, 2).is_err());
+        assert!(read_kept(2).is_err());
         fs::write(&path, "PREPKEYS?").unwrap();
-        assert!(read_kept(&path, 0, 0).unwrap_err().to_string().contains("not a key file"));
+        assert!(read_kept(2).unwrap_err().to_string().contains("not a key file"));
     }
 }

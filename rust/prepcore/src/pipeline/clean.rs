@@ -10,7 +10,7 @@ use super::{Preview, Progress, Watcher, run_facts};
 use crate::config::{Clean, Dedup, OutputFormat, Shard};
 use crate::dedup::{KEY_ALGORITHM, KEY_SEED};
 use crate::manifest::{self, HashRecord, InputRecord};
-use crate::resume::{self, Identity, Opened, RunFolder};
+use crate::resume::{self, Identity, Opened, RunFolder, Standing};
 use crate::source::{Options, Plan};
 use crate::{Error, Result, sink};
 
@@ -66,7 +66,8 @@ pub fn clean(
         inputs: InputRecord::of_files(&plan.files, &mut *watcher)?,
     };
     let shard = configuration.shard.unwrap_or(Shard::WHOLE);
-    match RunFolder::open(out, &identity, configuration.overwrite, shard)? {
+    let opened = RunFolder::open(out, &identity, configuration.overwrite, shard, &mut || watcher(&progress))?;
+    match opened {
         Opened::Finished(manifest) => Ok(Outcome::FinishedBefore(*manifest)),
         Opened::Run(run) => Cleaning::new(configuration, &folder, identity, run).run(watcher),
     }
@@ -79,8 +80,13 @@ fn check(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Path) -> 
     if let Some(against) = configuration.against.iter().find(|against| same_folder(against, out)) {
         return Err(Error::config("--against", format!("{} is the output folder", against.display())));
     }
-    resume::standing(out)?;
-    super::preview::check_space(plan, out)
+    // What a stopped run has written needs no room any more.
+    let written = match resume::standing(out)? {
+        Standing::New => 0,
+        Standing::Unfinished(_) => resume::bytes_of_parts(out),
+        Standing::Finished(_) => return Ok(()),
+    };
+    super::preview::check_space(plan, out, written)
 }
 
 fn same_folder(one: &Path, other: &Path) -> bool {

@@ -71,9 +71,7 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
     let (sender, receiver) = bounded(QUEUE);
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let against = Against::open(&configuration.against, &configuration.dedup_key)?;
-    let mut deduplication = Deduplication::in_memory(configuration);
-    deduplication.learn(&against)?;
-    let decide = Decide::new(configuration.limit, deduplication);
+    let (mut deduplication, limit) = (Deduplication::in_memory(configuration), configuration.limit);
     let abandoned = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&abandoned);
     let engine = thread::spawn(move || {
@@ -81,6 +79,8 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
         let counts = Counts::of_reasons(road.judge.reasons());
         let mut watcher =
             |_: &Progress| if stop.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
+        deduplication.learn(&against, || watcher(&Progress::default()))?;
+        let decide = Decide::new(limit, deduplication);
         let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), &mut watcher)?;
         counts.check()?;
         Ok(counts)

@@ -13,6 +13,7 @@ use super::each::each;
 use super::emit::{Emit, InOrder};
 use super::folder::CleanFolder;
 use super::judge::{Decide, Deduplication};
+use super::looking::looking;
 use super::part_writer::PartWriter;
 use super::pool::{self, Width};
 use super::sign::{self, Sign, SignOrder, Signer};
@@ -102,14 +103,24 @@ impl<'a> Cleaning<'a> {
 
     /// Runs to the end, or as far as other shards allow.
     pub(crate) fn run(mut self, watcher: Watcher<'_>) -> Result<Outcome> {
-        match self.work(watcher) {
+        let ended = match self.work(&mut *watcher) {
             Ok(Some(waiting)) => Ok(Outcome::Waiting(waiting)),
-            Ok(None) => self.finish().map(Outcome::Finished),
-            Err(error) => {
-                self.run.abandon();
-                Err(error)
+            Ok(None) => self.finish(watcher).map(Outcome::Finished),
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(Outcome::Finished(_)) | Err(Error::Cancelled) => {}
+            // The working folder may have gone under our feet.
+            _ => {
+                if let Some(manifest) = self.run.finished_elsewhere()? {
+                    return Ok(Outcome::Finished(manifest));
+                }
             }
         }
+        if ended.is_err() {
+            self.run.abandon();
+        }
+        ended
     }
 
     fn work(&mut self, watcher: Watcher<'_>) -> Result<Option<Waiting>> {
@@ -141,11 +152,11 @@ impl<'a> Cleaning<'a> {
             return Ok(Pass::Complete);
         }
         let mut deduplication = Deduplication::in_memory(self.configuration);
-        deduplication.learn(&self.folder.against)?;
+        deduplication.learn(&self.folder.against, || watcher(self.folder.progress))?;
         for part in finished.iter() {
-            watcher(self.folder.progress)?;
-            let keys = &part.record.keys;
-            let records = KeyFile::open(&self.run.out().join(&keys.path), keys.rows)?;
+            let mut look = || watcher(self.folder.progress);
+            look()?;
+            let records = looking(KeyFile::open(self.run.out(), &part.record.keys)?, look);
             deduplication.remember(records.filter_map(|record| match record {
                 Ok(record) => Some(Ok((record.key?, Twin::Input(record.address)))),
                 Err(error) => Some(Err(error)),
@@ -297,16 +308,17 @@ impl<'a> Cleaning<'a> {
             .collect();
         let remaining = Remaining::new(plan, unread, &starts);
         let clock = self.begin(Activity::Sign, &remaining);
-        let signer = Signer::new(self.folder, &self.run, &finished, run_keys);
+        let signer = Signer::new(self.folder, &self.run, &finished, run_keys, remaining.stopping());
+        let mut look = || watcher(self.folder.progress);
         let against = (0..self.folder.against.files())
             .filter(|file| shard.owns(*file) && !sign::against_path(&self.run, *file).exists());
         for file in against {
-            watcher(self.folder.progress)?;
-            signer.sign_against(file)?;
+            look()?;
+            signer.sign_against(file, &mut look)?;
         }
         for part in whole {
-            watcher(self.folder.progress)?;
-            signer.sign_finished(part)?;
+            look()?;
+            signer.sign_finished(part, &mut look)?;
         }
         let limit = self.configuration.limit;
         let road = Sign { folder: self.folder, remaining: &remaining, run_keys, limit };
@@ -422,9 +434,10 @@ impl<'a> Cleaning<'a> {
     }
 
     /// Writes the manifest over all parts.
-    fn finish(self) -> Result<Cleaned> {
+    fn finish(&mut self, watcher: Watcher<'_>) -> Result<Cleaned> {
         let (finished, begun) = self.run.finished()?;
         let Self { configuration, folder, identity, run, width, tally } = self;
+        let (identity, tally) = (identity.clone(), std::mem::take(tally));
         let describe = || {
             let mut counts = Counts::of_reasons(folder.judge.reasons());
             let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
@@ -461,7 +474,7 @@ impl<'a> Cleaning<'a> {
             facts["interruptions"] = json!(begun.saturating_sub(1));
             Ok((manifest, facts))
         };
-        run.finish(&finished, describe)
+        run.finish(&finished, &mut || watcher(folder.progress), describe)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use arrow_array::BooleanArray;
 
+use super::looking::looking;
 use crate::Result;
 use crate::config::{Clean, Dedup};
 use crate::dedup::{Against, Duplicates, Key, Keyer, PartDuplicates, Seen, Twin};
@@ -81,9 +82,10 @@ impl Deduplication<'_> {
 
     /// Takes in the keys of the folders of `--against`, which come before all documents of the input. Stops where
     /// the budget is spent.
-    pub(crate) fn learn(&mut self, against: &Against) -> Result<()> {
+    pub(crate) fn learn(&mut self, against: &Against, mut look: impl FnMut() -> Result<()>) -> Result<()> {
         for file in 0..against.files() {
-            self.remember(against.keys(file)?)?;
+            look()?;
+            self.remember(looking(against.keys(file)?, &mut look))?;
         }
         Ok(())
     }

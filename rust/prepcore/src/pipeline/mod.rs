@@ -8,6 +8,7 @@ mod emit;
 mod folder;
 mod grouping;
 mod judge;
+mod looking;
 pub mod pack;
 mod part_writer;
 mod pool;

@@ -48,6 +48,8 @@ pub(crate) trait Segments: Sync {
     fn asks(&self, _unit: &Self::Unit) -> bool {
         false
     }
+    /// The run is ending: whatever takes long in [`Segments::open`] gives up.
+    fn stop(&self) {}
 }
 
 impl Segments for Remaining<'_> {
@@ -60,7 +62,7 @@ impl Segments for Remaining<'_> {
     fn open(&self, number: usize) -> Result<Units<'_>> {
         let segment = self.segment(number);
         let segment = segment.ok_or_else(|| Error::Internal(format!("no segment {number} is left")))?;
-        self.plan.open(segment, self.offset(segment))
+        self.plan.open_from(segment, self.offset(segment), self.stopping())
     }
 
     fn weight(&self, unit: &Unit) -> u64 {
@@ -69,6 +71,10 @@ impl Segments for Remaining<'_> {
 
     fn asks(&self, unit: &Unit) -> bool {
         unit.asks()
+    }
+
+    fn stop(&self) {
+        self.stopping().store(true, Ordering::Relaxed);
     }
 }
 
@@ -80,7 +86,7 @@ impl Segments for Plan {
     }
 
     fn open(&self, segment: usize) -> Result<Units<'_>> {
-        Self::open(self, segment, 0)
+        Self::open(self, segment)
     }
 
     fn weight(&self, unit: &Unit) -> u64 {
@@ -324,6 +330,7 @@ impl<'a, R: Road> Pool<'a, R> {
             board = self.board();
             if let Err(error) = outcome {
                 board.failure.get_or_insert(error);
+                self.road.source().stop();
                 self.work.notify_all();
             }
         }
@@ -349,6 +356,7 @@ impl<'a, R: Road> Pool<'a, R> {
                     board = self.board();
                     if let Err(error) = outcome {
                         board.failure.get_or_insert(error);
+                        self.road.source().stop();
                     }
                     self.work.notify_all();
                 }

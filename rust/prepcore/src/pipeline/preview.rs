@@ -61,12 +61,12 @@ pub(crate) fn of_plan(plan: &Plan, out: &Path) -> Preview {
 pub(crate) fn check(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
     sink::check_apart(out, inputs, plan.files.iter().map(|file| file.path.as_path()))?;
     sink::check_empty(out)?;
-    check_space(plan, out)
+    check_space(plan, out, 0)
 }
 
-/// Checks that what will be written, about, has room.
-pub(crate) fn check_space(plan: &Plan, out: &Path) -> Result<()> {
-    let wanted = output_bytes(plan);
+/// Checks that what will be written, about, has room; so many bytes of it are there already.
+pub(crate) fn check_space(plan: &Plan, out: &Path, written: u64) -> Result<()> {
+    let wanted = output_bytes(plan).saturating_sub(written);
     match free_bytes(out) {
         Some(free) if free < wanted => Err(Error::input(
             out,

@@ -1,13 +1,16 @@
 //! The road that signs: parts are read and judged, and the keys of what passed are written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::folder::CleanFolder;
+use super::looking::looking;
 use super::pool::{Event, Reservation, Road, Step};
 use super::{Progress, judge::Judged};
-use crate::Result;
 use crate::dedup::{Key, Run, SignatureWriter};
 use crate::ledger::KeyFile;
 use crate::resume::{FinishedParts, RunFolder};
 use crate::source::{Address, Numbering, PartFacts, Remaining, Unit, UnitLines};
+use crate::{Error, Result};
 
 /// Bytes of a key while a run is gathered, sorted and encoded.
 const KEY_WEIGHT: u64 = 96;
@@ -169,7 +172,10 @@ impl<'a> Road for Sign<'a> {
     fn write(&self, writer: &mut Signer<'a>, done: SignDone) -> Result<()> {
         let mut open = match writer.open.take() {
             Some(open) => open,
-            None => writer.begin(done.part)?,
+            None => writer.begin(done.part, || match writer.stopping.load(Ordering::Relaxed) {
+                true => Err(Error::Cancelled),
+                false => Ok(()),
+            })?,
         };
         open.append(&done.run)?;
         match done.close {
@@ -190,6 +196,8 @@ pub(crate) struct Signer<'a> {
     run: &'a RunFolder,
     finished: &'a FinishedParts,
     run_keys: usize,
+    /// Set once the pool is ending.
+    stopping: &'a AtomicBool,
     open: Option<SignatureWriter>,
 }
 
@@ -199,21 +207,22 @@ impl<'a> Signer<'a> {
         run: &'a RunFolder,
         finished: &'a FinishedParts,
         run_keys: usize,
+        stopping: &'a AtomicBool,
     ) -> Self {
-        Self { folder, run, finished, run_keys, open: None }
+        Self { folder, run, finished, run_keys, stopping, open: None }
     }
 
     /// Signs a finished part by its keys: its input is not read again.
-    pub(crate) fn sign_finished(&self, part: usize) -> Result<()> {
-        let writer = self.begin(part)?;
+    pub(crate) fn sign_finished(&self, part: usize, look: impl FnMut() -> Result<()>) -> Result<()> {
+        let writer = self.begin(part, look)?;
         // Rows of finished parts are counted from the file's start.
         writer.commit(self.finished.facts(part), None)
     }
 
     /// Signs a key file of a folder of `--against`.
-    pub(crate) fn sign_against(&self, file: usize) -> Result<()> {
+    pub(crate) fn sign_against(&self, file: usize, look: impl FnMut() -> Result<()>) -> Result<()> {
         let mut writer = SignatureWriter::create(against_path(self.run, file))?;
-        let keys = self.folder.against.keys(file)?.map(|pair| {
+        let keys = looking(self.folder.against.keys(file)?, look).map(|pair| {
             let (key, twin) = pair?;
             let (crate::dedup::Twin::Against(address) | crate::dedup::Twin::Input(address)) = twin;
             Ok((key, address))
@@ -223,11 +232,11 @@ impl<'a> Signer<'a> {
     }
 
     /// Begins a part with the keys of its finished pieces.
-    fn begin(&self, part: usize) -> Result<SignatureWriter> {
+    fn begin(&self, part: usize, mut look: impl FnMut() -> Result<()>) -> Result<SignatureWriter> {
         let mut writer = SignatureWriter::create(part_path(self.run, part))?;
         for piece in self.finished.pieces(part) {
-            let keys = &piece.record.keys;
-            let records = KeyFile::open(&self.run.out().join(&keys.path), keys.rows)?;
+            look()?;
+            let records = looking(KeyFile::open(self.run.out(), &piece.record.keys)?, &mut look);
             let keys = records.filter_map(|record| match record {
                 Ok(record) => Some(Ok((record.key?, record.address))),
                 Err(error) => Some(Err(error)),

@@ -1,14 +1,15 @@
 //! The output folder of a run: begun, gone on with, refused, or finished already.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::FlockOperation;
 
 use super::finished::FinishedParts;
 use super::identity::Identity;
-use super::journal::{Entries, Journal, lock};
+use super::journal::{Entries, Journal};
+use super::locks::{Look, enter, lock_folder, one_at_a_time};
+use super::tidy::{RETIRED, remove, sweep, wipe};
 use crate::config::Shard;
 use crate::manifest::{self, Cleaned};
 use crate::sink::{self, AtomicFile};
@@ -16,9 +17,12 @@ use crate::{Error, Result};
 
 /// The folder that an unfinished run keeps in its output folder.
 pub(crate) const UNFINISHED: &str = ".unfinished";
-const IDENTITY: &str = "identity.json";
-const FOLDERS: [&str; 5] =
+pub(super) const IDENTITY: &str = "identity.json";
+pub(super) const FOLDERS: [&str; 5] =
     ["keys", "dropped", ".unfinished/unreadable", ".unfinished/signatures", ".unfinished/duplicates"];
+
+/// Bytes of a file that are copied between two looks at signals.
+const COPY_BYTES: u64 = 16 << 20;
 
 /// What lies in an output folder.
 pub(crate) enum Standing {
@@ -63,10 +67,20 @@ pub(crate) fn standing(out: &Path) -> Result<Standing> {
             })?;
             Ok(Standing::Unfinished(Box::new(identity)))
         }
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(Error::io(&path, "read", error))
+        }
         // A run that was stopped at once has left its folder and nothing in it.
-        Err(_) if out.join(UNFINISHED).is_dir() => Ok(Standing::New),
+        Err(_) if [UNFINISHED, RETIRED].iter().any(|name| out.join(name).is_dir()) => Ok(Standing::New),
         Err(_) => sink::check_empty(out).map(|()| Standing::New),
     }
+}
+
+/// Bytes of the documents that a stopped run has written.
+pub(crate) fn bytes_of_parts(out: &Path) -> u64 {
+    let entries = fs::read_dir(out).into_iter().flatten().flatten();
+    let parts = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-"));
+    parts.filter_map(|part| Some(part.metadata().ok()?.len())).sum()
 }
 
 impl RunFolder {
@@ -75,36 +89,36 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Input`] for a folder that cannot be written, that holds other people's files or another run, or
     /// in which another process works.
-    pub(crate) fn open(out: &Path, identity: &Identity, overwrite: bool, shard: Shard) -> Result<Opened> {
+    pub(crate) fn open(
+        out: &Path,
+        identity: &Identity,
+        overwrite: bool,
+        shard: Shard,
+        look: Look<'_>,
+    ) -> Result<Opened> {
         match standing(out)? {
-            Standing::Finished(manifest) if !overwrite => {
-                check_same(out, &Identity::of_manifest(&manifest), identity)?;
-                check_whole(out, &manifest)?;
-                remove(out);
-                return Ok(Opened::Finished(manifest));
-            }
-            Standing::Finished(_) => disown(out)?,
+            Standing::Finished(manifest) if !overwrite => return finished_before(out, manifest, identity),
             Standing::Unfinished(before) if !overwrite => check_same(out, &before, identity)?,
-            Standing::Unfinished(_) => {
-                let _lock = lock_folder(out, Shard::WHOLE)?;
-                disown(out)?;
-            }
-            Standing::New => {}
+            _ => {}
         }
         sink::prepare_folder(out)?;
-        make(&out.join(UNFINISHED))?;
-        let held = lock_folder(out, shard)?;
-        let once = one_at_a_time(out)?;
-        // Another shard may have begun the run meanwhile.
-        if let Standing::Unfinished(before) = standing(out)? {
-            check_same(out, &before, identity)?;
-        } else {
-            wipe(out)?;
-            FOLDERS.iter().try_for_each(|folder| make(&out.join(folder)))?;
-            sink::write_json(out.join(UNFINISHED).join(IDENTITY), identity)?;
+        let (held, once) = enter(out, shard, look)?;
+        // What lay here may be another run by now, or one that another shard has finished.
+        match standing(out)? {
+            Standing::Finished(manifest) if !overwrite => {
+                drop((once, held));
+                return finished_before(out, manifest, identity);
+            }
+            Standing::Unfinished(before) if !overwrite => check_same(out, &before, identity)?,
+            _ => {
+                wipe(out)?;
+                make_folders(out)?;
+                sink::write_json(out.join(UNFINISHED).join(IDENTITY), identity)?;
+            }
         }
-        drop(once);
+        make_folders(out)?;
         let journal = Journal::open(&out.join(UNFINISHED), shard)?;
+        drop(once);
         Ok(Opened::Run(Self { out: out.to_path_buf(), shard, journal, _lock: held }))
     }
 
@@ -135,18 +149,21 @@ impl RunFolder {
         Ok((FinishedParts::new(there), begun))
     }
 
+    /// The manifest, where another shard has finished the run meanwhile and taken the working folder away.
+    pub(crate) fn finished_elsewhere(&self) -> Result<Option<Cleaned>> {
+        if self.shard == Shard::WHOLE { Ok(None) } else { Cleaned::of_folder(&self.out) }
+    }
+
     /// Finishes the run: `manifest` gives the manifest and what belongs to this run alone, once it is known that
     /// no other shard has written them.
     pub(crate) fn finish(
-        self,
+        &self,
         finished: &FinishedParts,
+        look: Look<'_>,
         manifest: impl FnOnce() -> Result<(Cleaned, serde_json::Value)>,
     ) -> Result<Cleaned> {
-        let _once = match one_at_a_time(&self.out) {
-            Ok(once) => once,
-            Err(error) => return Cleaned::of_folder(&self.out)?.ok_or(error),
-        };
-        if let Some(manifest) = Cleaned::of_folder(&self.out)? {
+        let _once = one_at_a_time(&self.out, look)?;
+        if let Some(manifest) = self.finished_elsewhere()? {
             return Ok(manifest);
         }
         let (manifest, facts) = manifest()?;
@@ -155,7 +172,13 @@ impl RunFolder {
         for rows in finished.iter().filter_map(|finished| finished.unreadable.as_ref()) {
             let path = self.out.join(&rows.path);
             let mut rows = File::open(&path).map_err(|source| Error::io(&path, "read", source))?;
-            io::copy(&mut rows, &mut unreadable).map_err(|source| Error::io(&path, "copy", source))?;
+            loop {
+                look()?;
+                let copied = io::copy(&mut (&mut rows).take(COPY_BYTES), &mut unreadable);
+                if copied.map_err(|source| Error::io(&path, "copy", source))? == 0 {
+                    break;
+                }
+            }
         }
         unreadable.commit()?;
         sink::write_json(self.out.join(manifest::RUN), &facts)?;
@@ -182,24 +205,25 @@ impl RunFolder {
     }
 }
 
-/// Locks the folder: a run alone, or with its fellow shards.
-fn lock_folder(out: &Path, shard: Shard) -> Result<File> {
-    let path = out.join(UNFINISHED).join("lock");
-    let file = File::create(&path).map_err(|source| Error::io(&path, "make", source))?;
-    let operation = match shard.count {
-        1 => FlockOperation::NonBlockingLockExclusive,
-        _ => FlockOperation::NonBlockingLockShared,
-    };
-    lock(&file, out, operation)?;
-    Ok(file)
+/// The same run is finished already: nothing is touched but what a kill at its very end has left.
+fn finished_before(out: &Path, manifest: Box<Cleaned>, identity: &Identity) -> Result<Opened> {
+    check_same(out, &Identity::of_manifest(&manifest), identity)?;
+    check_whole(out, &manifest)?;
+    let left = [UNFINISHED, RETIRED].iter().any(|name| out.join(name).is_dir());
+    // Another process may just begin to overwrite the folder, or may not be allowed to write here at all.
+    if left
+        && let Ok(_lock) = lock_folder(out, Shard::WHOLE)
+        && let Ok(Standing::Finished(_)) = standing(out)
+    {
+        remove(out);
+    }
+    Ok(Opened::Finished(manifest))
 }
 
-/// Waits until no other shard begins or finishes the run.
-fn one_at_a_time(out: &Path) -> Result<File> {
-    let path = out.join(UNFINISHED).join("once");
-    let file = File::create(&path).map_err(|source| Error::io(&path, "make", source))?;
-    lock(&file, out, FlockOperation::LockExclusive)?;
-    Ok(file)
+fn make_folders(out: &Path) -> Result<()> {
+    FOLDERS.iter().map(|folder| out.join(folder)).try_for_each(|folder| {
+        fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, "make", source))
+    })
 }
 
 fn check_same(out: &Path, before: &Identity, now: &Identity) -> Result<()> {
@@ -224,65 +248,4 @@ fn check_whole(out: &Path, manifest: &Cleaned) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes the working folder; what is in the way of that is in nobody's.
-fn remove(out: &Path) {
-    let _ = fs::remove_dir_all(out.join(UNFINISHED));
-}
-
-/// Removes what a kill left under temporary names.
-fn sweep(out: &Path) {
-    for folder in [out.to_path_buf(), out.join("keys"), out.join("dropped")] {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with('.') && name.ends_with(".tmp") {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-}
-
-fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|source| Error::io(folder, "make", source))
-}
-
-/// Takes a folder's run away from it: what is left will be wiped by the run that begins here.
-fn disown(out: &Path) -> Result<()> {
-    make(&out.join(UNFINISHED))?;
-    for path in [out.join(manifest::MANIFEST), out.join(UNFINISHED).join(IDENTITY)] {
-        remove_file(&path)?;
-    }
-    Ok(())
-}
-
-/// Removes what an earlier run wrote, and nothing else.
-fn wipe(out: &Path) -> Result<()> {
-    for name in [manifest::MANIFEST, manifest::RUN, "unreadable.jsonl", "report.html"] {
-        remove_file(&out.join(name))?;
-    }
-    for folder in FOLDERS {
-        let path = out.join(folder);
-        if path.is_dir() {
-            fs::remove_dir_all(&path).map_err(|source| Error::io(&path, "remove", source))?;
-        }
-    }
-    for (folder, prefix) in [(out.to_path_buf(), "part-"), (out.join(UNFINISHED), "journal-")] {
-        for entry in fs::read_dir(&folder).map_err(|source| Error::io(&folder, "read", source))? {
-            let path = entry.map_err(|source| Error::io(&folder, "read", source))?.path();
-            if path.file_name().unwrap_or_default().to_string_lossy().starts_with(prefix) {
-                remove_file(&path)?;
-            }
-        }
-    }
-    sweep(out);
-    Ok(())
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(path, "remove", error)),
-        _ => Ok(()),
-    }
 }

@@ -4,11 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::finished::Finished;
+use super::locks::lock_journal;
 use crate::config::Shard;
 use crate::sink::fault;
 use crate::{Error, Result};
@@ -41,7 +40,7 @@ impl Journal {
     /// Opens a shard's journal; what a kill left of a line is cut off.
     ///
     /// # Errors
-    /// [`Error::Input`] when another process holds it.
+    /// [`Error::Input`] when another process holds it, or shards of another number are at work.
     pub(crate) fn open(folder: &Path, shard: Shard) -> Result<Self> {
         let path = folder.join(format!("journal-{:05}-of-{:05}.jsonl", shard.index, shard.count));
         let failed = |source| Error::io(&path, "open", source);
@@ -52,7 +51,7 @@ impl Journal {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?;
+        lock_journal(&file, &path, shard)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
@@ -110,15 +109,5 @@ impl Entries {
             }
         }
         Ok(())
-    }
-}
-
-/// Locks a file where the file system can; the lock goes with the process.
-pub(crate) fn lock(file: &File, path: &Path, operation: FlockOperation) -> Result<()> {
-    match flock(file, operation) {
-        Err(Errno::WOULDBLOCK) => Err(Error::input(path, "another process is working in this output folder")
-            .hint("wait for it to end; several processes share the work with --shard 1/n to n/n")),
-        // Some file systems have no locks; there the user must see to it.
-        _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::builder::LargeStringBuilder;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -17,6 +18,8 @@ use super::{Address, Body, DOCUMENT_WEIGHT, Documents, RawLines, Unit, UnitLines
 use crate::text::TextColumn;
 use crate::{Error, Result};
 
+/// Decompressed bytes that are passed over between two looks at whether the run is ending.
+const PASS_BYTES: u64 = 16 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where the first line that starts at or after `offset` begins; looks no further than `end`.
@@ -56,26 +59,43 @@ pub(crate) fn open_range(
     Ok(LineBlocks::new(file, source, start, Some(range.1), max_line).map(units(path)))
 }
 
-/// The units of a compressed file from a unit's start on, `offset` bytes into what it decompresses to.
+/// The content of a compressed file from a byte on. All before is decompressed too, which takes a second a gigabyte
+/// or so; once `stopping` is set it gives up.
+pub(crate) fn decompressed_from(
+    path: &Path,
+    compression: Compression,
+    (offset, stopping): (u64, &AtomicBool),
+) -> Result<Box<dyn Read + Send>> {
+    let mut reader = decompressed(path, compression)?;
+    let mut passed = 0;
+    while passed < offset {
+        if stopping.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        let slice = (offset - passed).min(PASS_BYTES);
+        let copied = io::copy(&mut (&mut reader).take(slice), &mut io::sink());
+        passed += copied.as_ref().map_or(0, |copied| *copied);
+        if copied.map_err(|error| Error::io(path, "read", error))? < slice {
+            let place = format!("byte {passed} of what it decompresses to");
+            return Err(Error::corrupt(
+                path,
+                place,
+                format!("the file ends, but was read to byte {offset} before"),
+            ));
+        }
+    }
+    Ok(reader)
+}
+
+/// The units of a compressed file, whose reader stands at a unit's start.
 pub(crate) fn open_compressed(
     path: &Path,
     source: u32,
-    compression: Compression,
+    reader: Box<dyn Read + Send>,
     offset: u64,
     max_line: u64,
-) -> Result<impl Iterator<Item = Result<Unit>> + Send + use<>> {
-    let mut reader = decompressed(path, compression)?;
-    let passed = io::copy(&mut (&mut reader).take(offset), &mut io::sink());
-    let passed = passed.map_err(|error| Error::io(path, "read", error))?;
-    if passed < offset {
-        let place = format!("byte {passed} of what it decompresses to");
-        return Err(Error::corrupt(
-            path,
-            place,
-            format!("the file ends, but was read to byte {offset} before"),
-        ));
-    }
-    Ok(LineBlocks::new(reader, source, offset, None, max_line).map(units(path)))
+) -> impl Iterator<Item = Result<Unit>> + Send + use<> {
+    LineBlocks::new(reader, source, offset, None, max_line).map(units(path))
 }
 
 fn units(path: &Path) -> impl FnMut(io::Result<Step>) -> Result<Unit> + use<> {

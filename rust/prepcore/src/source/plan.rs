@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -243,8 +244,14 @@ impl Plan {
         &self.decoded
     }
 
-    /// Reads a segment's units one after the other; of a compressed file those from a byte of its content on.
-    pub(crate) fn open(&self, segment: usize, offset: u64) -> Result<Units<'_>> {
+    /// Reads a segment's units one after the other.
+    pub(crate) fn open(&self, segment: usize) -> Result<Units<'_>> {
+        self.open_from(segment, 0, &AtomicBool::new(false))
+    }
+
+    /// Reads a segment's units one after the other; of a compressed file those from a byte of its content on. To
+    /// get there takes long, and gives up once `stopping` is set.
+    pub(crate) fn open_from(&self, segment: usize, offset: u64, stopping: &AtomicBool) -> Result<Units<'_>> {
         let max = self.options.max_document();
         let file = |source: u32| &self.files[source as usize];
         match &self.segments[segment] {
@@ -266,7 +273,8 @@ impl Plan {
             }
             Segment::Compressed { source } => {
                 let SourceFile { path, compression, .. } = file(*source);
-                Ok(Box::new(jsonl::open_compressed(path, *source, *compression, offset, max)?))
+                let reader = jsonl::decompressed_from(path, *compression, (offset, stopping))?;
+                Ok(Box::new(jsonl::open_compressed(path, *source, reader, offset, max)))
             }
             Segment::Texts { sources } => {
                 let files = &self.files[sources.start as usize..sources.end as usize];

@@ -8,7 +8,7 @@ impl Plan {
     /// All documents, unit by unit, in input order and with their addresses. A stream is read once.
     pub fn read(&self) -> impl Iterator<Item = Result<Documents>> {
         let mut numbering = Numbering::new(None);
-        let units = (0..self.segments.len()).flat_map(|segment| match self.open(segment, 0) {
+        let units = (0..self.segments.len()).flat_map(|segment| match self.open(segment) {
             Ok(units) => units,
             Err(error) => Box::new(std::iter::once(Err(error))),
         });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,7 @@ pub(crate) struct Remaining<'a> {
     starts: BTreeMap<usize, Start>,
     segments: Vec<usize>,
     first: Part,
+    stopping: AtomicBool,
 }
 
 impl<'a> Remaining<'a> {
@@ -126,7 +128,7 @@ impl<'a> Remaining<'a> {
         let first = numbers.first().map_or(Part::default(), |number| {
             starts.get(number).map_or(Part { number: *number, piece: 0 }, |start| start.part)
         });
-        Self { plan, starts, segments, first }
+        Self { plan, starts, segments, first, stopping: AtomicBool::new(false) }
     }
 
     /// The plan's number of a segment, by its number here.
@@ -142,6 +144,11 @@ impl<'a> Remaining<'a> {
     /// The first part, or piece of one.
     pub(crate) fn first(&self) -> Part {
         self.first
+    }
+
+    /// Set once the run is ending: what takes long gives up.
+    pub(crate) fn stopping(&self) -> &AtomicBool {
+        &self.stopping
     }
 
     /// Where a part begins, where that was told.

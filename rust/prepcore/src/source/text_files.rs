@@ -160,7 +160,7 @@ mod tests {
     fn units(plan: &Plan) -> (Vec<u64>, u64) {
         let (mut rows, mut largest) = (Vec::new(), 0);
         for segment in 0..plan.segments.len() {
-            for unit in plan.open(segment, 0).unwrap() {
+            for unit in plan.open(segment).unwrap() {
                 let unit = unit.unwrap();
                 match unit.asks() {
                     true => largest = largest.max(unit.weight),

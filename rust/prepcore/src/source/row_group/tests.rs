@@ -65,7 +65,7 @@ fn read(path: &Path) -> Vec<Documents> {
 
 fn read_plan(plan: &Plan) -> Vec<Documents> {
     let segments = 0..plan.segments.len();
-    let units = segments.flat_map(|segment| plan.open(segment, 0).unwrap().collect::<Vec<_>>());
+    let units = segments.flat_map(|segment| plan.open(segment).unwrap().collect::<Vec<_>>());
     units.map(|unit| plan.documents(unit.unwrap()).unwrap()).collect()
 }
 
