@@ -83,7 +83,7 @@ ZSTD_3 = ("compression='zstd'", "compression_level=3")
 TWO = ("--threads", "2")
 PAIRS = (
     Pair(
-        "parquet",
+        "parquet, Polars as it is",
         "corpus.parquet",
         prepcore(*TWO),
         polars("scan_parquet", "sink_parquet", *ZSTD_3),

@@ -11,8 +11,11 @@ LARGE = 12 << 20
 """Bytes from which an allocation is mapped, and unmapped when it is freed. A unit of text is smaller; large
 documents are not, and a few of them on several threads would stay with the process for nothing."""
 
+KEPT = 24 << 20
+"""Bytes that each thread's heap may keep at its top."""
+
 KEPT_SHARE = 16
-"""The share of the memory budget that each thread's heap may keep at its top, as a divisor."""
+"""And the share of the memory budget, as a divisor, where that is less."""
 
 
 def keep_freed_memory(budget: int) -> None:
@@ -31,5 +34,5 @@ def keep_freed_memory(budget: int) -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(M_TRIM_THRESHOLD, min(budget // KEPT_SHARE, 64 << 20))
+    mallopt(M_TRIM_THRESHOLD, min(budget // KEPT_SHARE, KEPT))
     mallopt(M_MMAP_THRESHOLD, LARGE)

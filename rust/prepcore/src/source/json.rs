@@ -282,33 +282,26 @@ impl<'a> Scanner<'a> {
 
     /// What follows a backslash.
     fn escape(&mut self, decoded: Option<&mut String>) -> Result<(), String> {
-        let character = match self.peek() {
-            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+        self.at += 1;
+        let character = match self.bytes.get(self.at - 1) {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(*byte),
             Some(b'n') => '\n',
             Some(b't') => '\t',
             Some(b'r') => '\r',
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
-            Some(b'u') => {
-                self.at += 1;
-                let unit = self.unit()?;
-                let character = self.character(unit)?;
-                if let Some(decoded) = decoded {
-                    decoded.push(character);
-                }
-                return Ok(());
-            }
+            Some(b'u') => self.character()?,
             _ => return Err(self.wrong("no such escape")),
         };
-        self.at += 1;
         if let Some(decoded) = decoded {
             decoded.push(character);
         }
         Ok(())
     }
 
-    /// The character of a UTF-16 unit, with the unit after it where two make one.
-    fn character(&mut self, unit: u16) -> Result<char, String> {
+    /// The character of a UTF-16 unit, or of the two that make one.
+    fn character(&mut self) -> Result<char, String> {
+        let unit = self.unit()?;
         let single = char::decode_utf16([unit]).next();
         if let Some(Ok(character)) = single {
             return Ok(character);
@@ -383,6 +376,8 @@ mod tests {
             if text.is_some() {
                 let mut rest = value;
                 rest.as_object_mut().unwrap().shift_remove("text");
+                // The referee does not read every number as the one that it wrote.
+                let rest: Value = serde_json::from_str(&rest.to_string()).unwrap();
                 let ours: Value = serde_json::from_str(&without_text(line.as_bytes(), "text").unwrap()).unwrap();
                 prop_assert_eq!(ours, rest);
             }
@@ -400,11 +395,12 @@ mod tests {
                 if line.is_empty() { break; }
             }
             let line: String = line.into_iter().collect();
-            let valid = serde_json::from_str::<IgnoredAny>(&line).is_ok();
+            // What the referee ignores may hold half of a surrogate pair, and what it reads no number beyond f64.
+            let half = |error: serde_json::Error| error.to_string().contains("hex escape");
+            let valid = serde_json::from_str::<IgnoredAny>(&line).is_ok()
+                && !serde_json::from_str::<Value>(&line).is_err_and(half);
             let ours = text_of(line.as_bytes(), "absent").unwrap_err();
-            // The referee does not look at surrogates in what it passes over; what we keep of a line must be readable.
-            let ours_is_stricter = valid && ours.contains("surrogate pair");
-            prop_assert_eq!(!ours.starts_with("not valid JSON"), valid && !ours_is_stricter, "{}: {}", line, ours);
+            prop_assert_eq!(!ours.starts_with("not valid JSON"), valid, "{}: {}", line, ours);
         }
     }
 
@@ -429,6 +425,13 @@ mod tests {
             (r#"{"text":"lone \ud800"}"#, "not valid JSON"),
             (r#"{"text":"a","other":["lone \udc00"]}"#, "not valid JSON: half of a surrogate pair"),
             (r#"{"text":"a","pair in a n\ud83dame":1}"#, "not valid JSON: half of a surrogate pair"),
+            (r#"{"other":"lone \ud800","text":"a"}"#, "not valid JSON"),
+            (r#"{"other":"\u00zz","text":"a"}"#, "not valid JSON"),
+            (r#"{"text":"\ud800\u0041"}"#, "not valid JSON"),
+            (r#"{"text":"\x"}"#, "not valid JSON"),
+            (r#"{"text":"\"#, "not valid JSON"),
+            (r#"{"text":"a",}"#, "not valid JSON"),
+            (r#"{"text":"a","n":01}"#, "not valid JSON"),
             (r#"{"text":"cut"#, "not valid JSON"),
             (r#"{"text":"a"} {"text":"b"}"#, "not valid JSON"),
             (r#"{"text":"a"} junk"#, "not valid JSON"),
