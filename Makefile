@@ -36,8 +36,8 @@ lint: .venv/.dev ## formatting, lints and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: .venv/.extension .venv/.dev ## the long proofs
-	$(BIN)/python -m pytest -m soak
+soak: .venv/.extension .venv/.dev ## the long proofs: half an hour, 20 GB of disk
+	$(BIN)/python -m pytest -m soak -s
 
 wheel: .venv/.extension ## build the wheel into build/wheels
 	$(BIN)/maturin build --release --locked --out build/wheels
