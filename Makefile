@@ -36,7 +36,7 @@ lint: .venv/.dev ## formatting, lints and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: .venv/.extension .venv/.dev ## the long proofs: half an hour, 20 GB of disk
+soak: .venv/.extension .venv/.dev ## the long proofs: SOAK_SIZE and SOAK_FOLDER say how much, and where
 	$(BIN)/python -m pytest -m soak -s
 
 wheel: .venv/.extension ## build the wheel into build/wheels

@@ -85,9 +85,13 @@ def test_kills_at_any_moment_do_not_show(tmp_path: Path, parts: Path, moments: i
     kill_and_go_on(arguments, tmp_path / "out", tmp_path / "whole", moments, seed=moments)
 
 
-@pytest.mark.parametrize("dedup", ["memory", "disk"])
 @pytest.mark.parametrize(
-    "moments", [2, pytest.param(25, marks=pytest.mark.soak)], ids=lambda moments: f"{moments} kills"
+    ("moments", "dedup"),
+    [
+        (2, "disk"),
+        pytest.param(25, "memory", marks=pytest.mark.soak),
+        pytest.param(25, "disk", marks=pytest.mark.soak),
+    ],
 )
 def test_kills_within_a_compressed_file_do_not_show(
     tmp_path: Path, compressed: Path, moments: int, dedup: str

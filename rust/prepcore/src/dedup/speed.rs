@@ -33,6 +33,7 @@ fn key(document: u64) -> u128 {
 
 #[test]
 #[ignore = "a measurement: takes minutes and gigabytes"]
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn resolve_100_million() {
     let (keys, threads) = (number("RESOLVE_KEYS", 100_000_000), number("RESOLVE_THREADS", 2) as usize);
     let folder = tempfile::tempdir().unwrap();
