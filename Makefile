@@ -37,8 +37,8 @@ lint: .venv/.dev ## formatting, lints and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: .venv/.extension .venv/.dev ## the long proofs: tests, then fuzzing
-	$(BIN)/python -m pytest -m soak
+soak: .venv/.extension .venv/.dev ## the long proofs: SOAK_SIZE and SOAK_FOLDER say how much, and where
+	$(BIN)/python -m pytest -m soak -s
 	$(MAKE) fuzz
 
 # libFuzzer comes with a crate and the coverage counters with the stable compiler, so nothing else is needed.

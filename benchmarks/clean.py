@@ -78,6 +78,22 @@ def polars(scan: str, sink: str, *options: str) -> Callable[[Path, Path], Comman
     return command
 
 
+FLUSHES = "int fsync(int f) { return 0; }\nint fdatasync(int f) { return 0; }\n"
+
+
+def without_flushes(command: Callable[[Path, Path], Command]) -> Callable[[Path, Path], Command]:
+    """Run a command with a C library that flushes nothing to disk; needs Linux and a C compiler."""
+
+    def wrapped(source: Path, out: Path) -> Command:
+        library = out.parent / "no-flushes.so"
+        if not library.exists():
+            compiler = ["cc", "-shared", "-fPIC", "-o", str(library), "-x", "c", "-"]
+            subprocess.run(compiler, input=FLUSHES, text=True, check=True)
+        return ["env", f"LD_PRELOAD={library}", *command(source, out)]
+
+    return wrapped
+
+
 MEMORY = Bar("memory", 300, of_ours_alone=True)
 ZSTD_3 = ("compression='zstd'", "compression_level=3")
 TWO = ("--threads", "2")
@@ -109,6 +125,20 @@ PAIRS = (
         prepcore("--format", "jsonl", *TWO),
         polars("scan_ndjson", "sink_ndjson"),
         (Bar("wall", 1.0), MEMORY),
+    ),
+    Pair(
+        "keys on disk beside in memory",
+        "corpus.parquet",
+        prepcore("--dedup", "disk", *TWO),
+        prepcore("--dedup", "memory", *TWO),
+        (Bar("wall", 1.4), MEMORY),
+    ),
+    Pair(
+        "flushes beside none",
+        "corpus.parquet",
+        prepcore(*TWO),
+        without_flushes(prepcore(*TWO)),
+        (Bar("wall", 1.05), MEMORY),
     ),
     # Two threads are to be 1.8 times as fast as one.
     Pair(

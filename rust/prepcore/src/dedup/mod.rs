@@ -16,6 +16,8 @@ mod memory;
 mod resolve;
 mod sections;
 mod signatures;
+#[cfg(test)]
+mod speed;
 
 pub(crate) use against::Against;
 pub(crate) use duplicates::{Duplicates, DuplicatesWriter, PartDuplicates};

@@ -242,6 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_passed_over_until_the_run_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("raw.jsonl.zst");
+        let content: Vec<u8> = (0..3 * PASS_BYTES).map(|byte| (byte >> 20) as u8).collect();
+        std::fs::write(&path, zstd::encode_all(&content[..], 1).unwrap()).unwrap();
+        let from =
+            |offset, stop| decompressed_from(&path, Compression::Zstd, (offset, &AtomicBool::new(stop)));
+        for offset in [0, 1, PASS_BYTES, 2 * PASS_BYTES + 5, 3 * PASS_BYTES] {
+            let mut rest = Vec::new();
+            from(offset, false).unwrap().read_to_end(&mut rest).unwrap();
+            assert!(rest == content[offset as usize..], "{offset}");
+        }
+        assert!(matches!(from(1, true), Err(Error::Cancelled)));
+        let Err(error) = from(3 * PASS_BYTES + 1, false) else { panic!("read beyond the end") };
+        assert!(error.to_string().contains("the file ends, but was read to byte"), "{error}");
+    }
+
+    #[test]
     fn a_text_beyond_the_budget_is_counted() {
         let line = format!("{{\"text\":\"{}\"}}", "x".repeat(1001));
         let documents = read(line.as_bytes());
