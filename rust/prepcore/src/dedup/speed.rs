@@ -8,11 +8,12 @@
 //! keys there are and how many threads resolve them; two unless said otherwise.
 
 use std::env;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::{Duplicates, PARTITIONS, Resolver, Run, SignatureWriter, Signatures};
+use super::{Duplicates, DuplicatesWriter, PARTITIONS, Resolver, Run, SignatureWriter, Signatures};
 use crate::source::{Address, PartFacts};
 
 /// Keys of a run, and runs of a part: about what `--memory 1GiB` and parts of short documents come to.
@@ -69,7 +70,8 @@ fn resolve_100_million() {
     let signatures: Vec<_> = (0..parts).map(open).collect();
     let resolver = Resolver::new(&signatures, parts as usize, 128 << 20);
     let (next, found, stop) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let target = |partition: usize| folder.path().join(format!("{partition}.duplicates"));
+    let target = folder.path().join("duplicates");
+    let writer = Mutex::new(DuplicatesWriter::create(target.clone(), parts as usize).unwrap());
     let clock = Instant::now();
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -79,17 +81,18 @@ fn resolve_100_million() {
                     if partition >= PARTITIONS {
                         break;
                     }
-                    let (_, duplicates) = resolver.resolve(partition, &target(partition), &stop).unwrap();
+                    let (_, duplicates) = resolver.resolve(partition, &writer, &stop).unwrap();
                     found.fetch_add(duplicates, Ordering::Relaxed);
                 }
             });
         }
     });
+    let partitions: Vec<usize> = (0..PARTITIONS).collect();
+    writer.into_inner().unwrap().commit(&partitions).unwrap();
     let seconds = clock.elapsed().as_secs_f64();
     println!("resolved by {threads} threads in {seconds:.1} s: {:.1} million keys/s", rate(seconds));
     assert_eq!(found.into_inner(), keys / REPEATS);
-    let paths: Vec<_> = (0..PARTITIONS).map(target).collect();
-    let duplicates = Duplicates::open(paths.iter().map(std::path::PathBuf::as_path)).unwrap();
+    let duplicates = Duplicates::open([target]).unwrap();
     let clock = Instant::now();
     let last = parts - 1;
     let mut of_part = duplicates.of_part(last as usize).unwrap();
