@@ -57,10 +57,13 @@ def kill_and_go_on(arguments: tuple[object, ...], out: Path, whole: Path, moment
     killed, rounds, most = 0, 0, 0
     while killed < moments:
         process = start(*arguments, "--out", out)
+        began = time.monotonic()
         try:
             # A run that goes on has less to do: early moments must come often enough for it to get anywhere.
             process.communicate(timeout=lasts * drawn.uniform(0.2, 1.1))
             assert process.returncode == 0
+            # The first go was slow, or this one had little left: later moments would come too late.
+            lasts = min(lasts, max(time.monotonic() - began, lasts / 2))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
