@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::{Cleaned, HashRecord, InputRecord};
+use super::finished::FinishedParts;
+use crate::Result;
+use crate::manifest::{Cleaned, Counts, HashRecord, InputRecord, RowsBySource};
 
 /// What a run is. Two runs of one identity write the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,27 @@ impl Identity {
             hash: manifest.hash.clone(),
             inputs: inputs.collect(),
         }
+    }
+
+    /// The manifest of a run of which these parts are all. `reasons` are those that a document can go for.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] where the sums do not add up.
+    pub(crate) fn manifest<'r>(
+        self,
+        finished: &FinishedParts,
+        reasons: impl Iterator<Item = &'r str>,
+    ) -> Result<Cleaned> {
+        let Self { format, format_version, program, configuration, hash, mut inputs } = self;
+        let (mut counts, mut rows) = (Counts::of_reasons(reasons), RowsBySource::default());
+        for part in finished.iter() {
+            counts.add(&part.record.counts);
+            rows.add(part.rows.iter().copied());
+        }
+        counts.check()?;
+        rows.enter(&mut inputs);
+        let parts = finished.iter().map(|part| part.record.clone()).collect();
+        Ok(Cleaned { format, format_version, program, configuration, hash, inputs, counts, parts })
     }
 
     /// How another run differs, in words; none where it is the same.
