@@ -20,184 +20,19 @@ use std::time::Duration;
 use super::stages::{Clock, Stage};
 use super::{Progress, Watcher};
 use crate::error::panic_message;
-use crate::source::{Plan, Remaining, UNIT_BYTES, Unit, Units};
 use crate::{Error, Result};
 
 /// How often the calling thread looks at signals and reports progress.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
-/// Reserved for a unit before it is read: its text, and the columns beside it.
-const EXPECTED_UNIT: u64 = 2 * UNIT_BYTES;
-/// Units in flight for each thread, where the memory allows.
-const UNITS_PER_THREAD: u64 = 3;
-/// The share of the memory budget that units in flight may take, as a divisor.
-const FLIGHT_SHARE: u64 = 4;
+mod flight;
+mod road;
+#[cfg(test)]
+mod tests;
 
-/// What is read: segments, and units within them.
-pub(crate) trait Segments: Sync {
-    /// A piece that is worked on alone.
-    type Unit: Send;
-
-    /// The number of segments.
-    fn segments(&self) -> usize;
-    /// Opens a segment: its units, one after the other.
-    fn open(&self, segment: usize) -> Result<Box<dyn Iterator<Item = Result<Self::Unit>> + Send + '_>>;
-    /// The bytes that a unit holds, and what is made of it.
-    fn weight(&self, unit: &Self::Unit) -> u64;
-    /// Whether it is no unit: its reader found that the next one is large, and asks that so many bytes, its
-    /// weight, be reserved before it reads on.
-    fn asks(&self, _unit: &Self::Unit) -> bool {
-        false
-    }
-    /// The run is ending: whatever takes long in [`Segments::open`] gives up.
-    fn stop(&self) {}
-}
-
-impl Segments for Remaining<'_> {
-    type Unit = Unit;
-
-    fn segments(&self) -> usize {
-        self.len()
-    }
-
-    fn open(&self, number: usize) -> Result<Units<'_>> {
-        let segment = self.segment(number);
-        let segment = segment.ok_or_else(|| Error::Internal(format!("no segment {number} is left")))?;
-        self.plan.open_from(segment, self.offset(segment), self.stopping())
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
-    }
-
-    fn asks(&self, unit: &Unit) -> bool {
-        unit.asks()
-    }
-
-    fn stop(&self) {
-        self.stopping().store(true, Ordering::Relaxed);
-    }
-}
-
-impl Segments for Plan {
-    type Unit = Unit;
-
-    fn segments(&self) -> usize {
-        self.segments.len()
-    }
-
-    fn open(&self, segment: usize) -> Result<Units<'_>> {
-        Self::open(self, segment)
-    }
-
-    fn weight(&self, unit: &Unit) -> u64 {
-        unit.weight
-    }
-
-    fn asks(&self, unit: &Unit) -> bool {
-        unit.asks()
-    }
-}
-
-type UnitOf<R> = <<R as Road>::Source as Segments>::Unit;
-
-/// The tasks of one verb.
-pub(crate) trait Road: Sync {
-    /// What it reads from.
-    type Source: Segments;
-    /// What mapping gives.
-    type Mapped: Send;
-    /// What the ordered stage hands on.
-    type Job: Send;
-    /// What is written.
-    type Done: Send;
-    /// What the ordered stage remembers.
-    type Order: Send;
-    /// What the writing stage remembers.
-    type Writer: Send;
-
-    /// What it reads from.
-    fn source(&self) -> &Self::Source;
-    /// Works on one unit alone.
-    fn map(&self, unit: UnitOf<Self>) -> Result<Self::Mapped>;
-    /// Takes the next event in input order.
-    fn order(&self, order: &mut Self::Order, event: Event<Self::Mapped>) -> Result<Step<Self::Job>>;
-    /// Works on one job alone.
-    fn finish(&self, job: Self::Job) -> Result<Self::Done>;
-    /// Takes the next finished job in order.
-    fn write(&self, writer: &mut Self::Writer, done: Self::Done) -> Result<()>;
-}
-
-/// What the ordered stage sees, in input order.
-pub(crate) enum Event<Mapped> {
-    /// A unit, and the bytes it holds until it is written.
-    Unit(Mapped, Reservation),
-    /// All units of a segment have come.
-    SegmentEnd(usize),
-    /// Nothing follows.
-    End,
-}
-
-/// What the ordered stage hands on.
-pub(crate) struct Step<Job> {
-    /// Jobs, in order.
-    pub(crate) jobs: Vec<Job>,
-    /// Enough was read: end here.
-    pub(crate) stop: bool,
-}
-
-impl<Job> Default for Step<Job> {
-    fn default() -> Self {
-        Self { jobs: Vec::new(), stop: false }
-    }
-}
-
-/// Bytes that are held; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    bytes: u64,
-    used: Arc<AtomicU64>,
-}
-
-impl Reservation {
-    fn new(used: &Arc<AtomicU64>, bytes: u64) -> Self {
-        used.fetch_add(bytes, Ordering::Relaxed);
-        Self { bytes, used: Arc::clone(used) }
-    }
-
-    fn correct(&mut self, bytes: u64) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.bytes = bytes;
-    }
-}
-
-impl Drop for Reservation {
-    // No wake-up is needed: it is dropped within a task, and every thread looks for work after its task.
-    fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// How wide a run is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Width {
-    threads: usize,
-    flight: u64,
-}
-
-impl Width {
-    /// Threads and bytes in flight under a memory budget; fewer threads where they would not fit it.
-    pub(crate) fn new(threads: usize, memory: u64) -> Self {
-        let flight = (memory / FLIGHT_SHARE).max(EXPECTED_UNIT);
-        let threads = threads.min((flight / EXPECTED_UNIT) as usize).max(1);
-        Self { threads, flight: flight.min((UNITS_PER_THREAD * threads as u64 + 1) * EXPECTED_UNIT) }
-    }
-
-    /// The threads that run.
-    pub(crate) fn threads(self) -> usize {
-        self.threads
-    }
-}
+use flight::EXPECTED_UNIT;
+pub(crate) use flight::{Reservation, Width};
+use road::UnitOf;
+pub(crate) use road::{Event, Road, Segments, Step};
 
 type Reader<'a, Unit> = Box<dyn Iterator<Item = Result<Unit>> + Send + 'a>;
 /// A unit's place: its segment, and its number within it.
@@ -528,6 +363,3 @@ impl<'a, R: Road> Pool<'a, R> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;
