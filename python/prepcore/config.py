@@ -163,7 +163,7 @@ class Clean(Settings):
     limit: int | None = _limit()
     shard: str | None = option(
         None,
-        "do the share i of n of the work, such as 2/7; give it n times",
+        "do share i of n of the work, such as 2/7",
         metavar="I/N",
         parse=parse_shard,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.conftest import Run
 from tests.prepcore.running import (
     ANY,
     GO_ON,
@@ -223,3 +224,17 @@ def test_a_key_file_that_was_damaged_between_two_runs_is_noticed(
         keys.unlink()
     clean(parts, "--out", out, *SLOW)
     assert digests(out) == digests(whole)
+
+
+def test_an_unfinished_run_is_no_input_and_a_dry_run_says_what_is_there(
+    tmp_path: Path, parts: Path, prepcore_command: Run
+) -> None:
+    out = tmp_path / "out"
+    prepcore_command("clean", parts, "--out", out, "--shard", "1/2", "--quiet", *ANY)
+    refused = prepcore_command("clean", out, "--out", tmp_path / "second", check=2)
+    assert "holds a run of `prepcore clean` that is not finished" in refused.stderr
+    looked = prepcore_command("clean", parts, "--out", out, "--dry-run", *ANY)
+    assert "(holds an unfinished run)" in looked.stdout
+    prepcore_command("clean", parts, "--out", out, "--quiet", *ANY)
+    looked = prepcore_command("clean", parts, "--out", out, "--dry-run", "--json", *ANY)
+    assert json.loads(looked.stdout)["output_holds"] == "a finished run"

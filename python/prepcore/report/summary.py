@@ -67,10 +67,11 @@ def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:
 def plan_summary(plan: Mapping[str, Any], out: str) -> str:
     """Lay out what a run would read and write."""
     free = "unknown" if plan["free_bytes"] is None else _size(plan["free_bytes"])
+    holds = "" if plan["output_holds"] == "nothing" else f" (holds {plan['output_holds']})"
     cells = [
         ("input", f"{_files(plan['files'], 'file')} of {plan['kind']}, {_size(plan['bytes'])}"),
         ("pieces", f"{_files(plan['segments'], 'segment')} in {_files(plan['parts'], 'part')}"),
-        ("output", f"{out}, about {_size(plan['output_bytes'])}; {free} free"),
+        ("output", f"{out}{holds}, about {_size(plan['output_bytes'])}; {free} free"),
     ]
     lines = [f"{label:<8}{value}" for label, value in cells]
     return "\n".join([*lines, *plan["notes"], "nothing was written (--dry-run)"]) + "\n"

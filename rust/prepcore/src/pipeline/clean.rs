@@ -36,7 +36,12 @@ pub fn preview(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Pat
     configuration.validate()?;
     CleanFolder::new(configuration, plan, &Progress::default())?;
     check(configuration, plan, inputs, out)?;
-    Ok(super::preview::of_plan(plan, out))
+    let holds = match resume::standing(out)? {
+        Standing::New => "nothing",
+        Standing::Unfinished(_) => "an unfinished run",
+        Standing::Finished(_) => "a finished run",
+    };
+    Ok(super::preview::of_plan(plan, out, holds))
 }
 
 /// Cleans what a plan reads into a folder. A run that was stopped goes on where it was.

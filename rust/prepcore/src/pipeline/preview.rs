@@ -29,6 +29,9 @@ pub struct Preview {
     pub output_bytes: u64,
     /// Bytes free where the output goes; null where the system does not tell.
     pub free_bytes: Option<u64>,
+    /// What the output folder holds now: `nothing`, `an unfinished run` or `a finished run`. Whether that is a run
+    /// of the same settings and inputs is not looked at.
+    pub output_holds: &'static str,
     /// What was passed over, in sentences.
     pub notes: Vec<String>,
 }
@@ -40,10 +43,10 @@ pub struct Preview {
 /// input, or too little free space.
 pub fn preview(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
     check(plan, inputs, out)?;
-    Ok(of_plan(plan, out))
+    Ok(of_plan(plan, out, "nothing"))
 }
 
-pub(crate) fn of_plan(plan: &Plan, out: &Path) -> Preview {
+pub(crate) fn of_plan(plan: &Plan, out: &Path, output_holds: &'static str) -> Preview {
     Preview {
         kind: plan.kind.name(),
         files: plan.files.len(),
@@ -53,6 +56,7 @@ pub(crate) fn of_plan(plan: &Plan, out: &Path) -> Preview {
         parts: plan.parts.len(),
         output_bytes: output_bytes(plan),
         free_bytes: free_bytes(out),
+        output_holds,
         notes: plan.notes.clone(),
     }
 }

@@ -111,7 +111,7 @@ impl Cleaning<'_> {
             "--step",
             format!("needs the step `{step}` to be complete: {done} of {of} are done"),
         )
-        .hint(format!("let shards {} do their step `{step}` first", shards.join(", "))))
+        .hint(format!("still to come: shard {}", shards.join(", "))))
     }
 
     fn waiting(&self, step: &'static str, done: usize, missing: &[usize]) -> Waiting {

@@ -182,7 +182,7 @@ fn steps_asked_for_by_name_say_what_they_need() {
     let refused = |index, step| run(&shard(index, step), inputs, &out).unwrap_err().to_string();
     assert!(refused(1, Step::Resolve).contains("needs the step `sign`"), "{}", refused(1, Step::Emit));
     assert!(!finished(run(&shard(1, Step::Sign), inputs, &out)));
-    assert!(refused(1, Step::Resolve).contains("let shards 2 do their step `sign` first"));
+    assert!(refused(1, Step::Resolve).contains("still to come: shard 2"));
     assert!(!finished(run(&shard(2, Step::Sign), inputs, &out)));
     let Outcome::Waiting(waiting) = run(&shard(2, Step::Resolve), inputs, &out).unwrap() else { panic!() };
     let wanted = Waiting {
