@@ -12,8 +12,9 @@ use arrow_select::filter::filter_record_batch;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::checksum::checksum;
 use crate::dedup::Key;
-use crate::manifest::{self, FileRecord};
+use crate::manifest::FileRecord;
 use crate::rule::Finding;
 use crate::source::{Address, Documents};
 use crate::{Error, Result};
@@ -134,7 +135,7 @@ impl KeyFile {
         let read = self.file.read_exact(&mut self.buffer);
         read.map_err(|source| Error::io(&self.path, "read", source))?;
         self.hash.update(&self.buffer);
-        let found = manifest::checksum(self.hash.digest128());
+        let found = checksum(self.hash.digest128());
         if self.left == 0 && found != self.checksum {
             let message = format!("its checksum is {found}, but {} was written", self.checksum);
             return Err(Error::corrupt(&self.path, "content", message));
@@ -242,7 +243,7 @@ mod tests {
             };
             let mut bytes = KEYS_HEADER.to_vec();
             (0..rows).for_each(|row| bytes.extend(record(row).encode()));
-            let checksum = manifest::checksum(xxhash_rust::xxh3::xxh3_128(&bytes));
+            let checksum = checksum(xxhash_rust::xxh3::xxh3_128(&bytes));
             let of_file = FileRecord { path: "keys".into(), rows, bytes: bytes.len() as u64, checksum };
             let path = folder.path().join("keys");
             std::fs::write(&path, &bytes).unwrap();

@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod checksum;
 pub mod config;
 pub mod dedup;
 pub mod document;

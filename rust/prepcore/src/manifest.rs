@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::dedup::KEY_ALGORITHM;
 use crate::pipeline::{Progress, Watcher};
 use crate::source::{Documents, SourceFile};
 use crate::{Error, Result};
@@ -18,14 +17,11 @@ pub const CLEANED_FORMAT: &str = "prepcore.cleaned";
 pub const MANIFEST: &str = "manifest.json";
 /// The name of the file for what may differ between runs.
 pub const RUN: &str = "run.json";
+/// The folder that a run keeps in its output folder until it is finished.
+pub const UNFINISHED: &str = ".unfinished";
 
 /// Files whose fingerprints are taken between two looks at signals.
 const FILES_BETWEEN_LOOKS: usize = 64;
-
-/// How manifests write an XXH3-128: its name and 32 hexadecimal digits.
-pub(crate) fn checksum(digest: u128) -> String {
-    format!("{KEY_ALGORITHM}:{digest:032x}")
-}
 
 /// Name and version of this program, as manifests state it.
 #[must_use]

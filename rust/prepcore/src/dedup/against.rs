@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{KEY_ALGORITHM, KEY_SEED, Key, Twin};
+use crate::checksum::checksum;
 use crate::config::DedupKey;
 use crate::ledger::KeyFile;
-use crate::manifest::{self, Cleaned, FileRecord, HashRecord};
+use crate::manifest::{Cleaned, FileRecord, HashRecord};
 use crate::source::Address;
 use crate::{Error, Result};
 
@@ -64,7 +65,7 @@ impl Against {
         self.files.extend(manifest.parts.iter().map(|part| file(&part.keys)));
         // What of that folder decides over this run: which documents it holds, not where it lies.
         let keys: String = manifest.parts.iter().map(|part| part.keys.checksum.as_str()).collect();
-        self.records.push(json!({ "name": name, "keys": manifest::checksum(xxh3_128(keys.as_bytes())) }));
+        self.records.push(json!({ "name": name, "keys": checksum(xxh3_128(keys.as_bytes())) }));
         Ok(())
     }
 

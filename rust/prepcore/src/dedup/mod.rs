@@ -29,7 +29,7 @@ pub(crate) use signatures::{Run, SignatureWriter, Signatures, SortedRun};
 use crate::source::Address;
 
 /// The hash behind every key, as manifests name it.
-pub const KEY_ALGORITHM: &str = "xxh3-128";
+pub const KEY_ALGORITHM: &str = crate::checksum::ALGORITHM;
 /// The seed of that hash.
 pub const KEY_SEED: u64 = 0;
 /// Key ranges, by the key's top byte.

@@ -127,7 +127,7 @@ mod tests {
             path: "part-00000.keys".into(),
             rows: 3,
             bytes: bytes.len() as u64,
-            checksum: crate::manifest::checksum(xxhash_rust::xxh3::xxh3_128(&bytes)),
+            checksum: crate::checksum::checksum(xxhash_rust::xxh3::xxh3_128(&bytes)),
         };
         let read_kept = |rows| read_kept(folder.path(), &keys, rows);
         assert_eq!(read_kept(2).unwrap(), [address(3), address(9)]);

@@ -2,14 +2,13 @@
 
 use super::Progress;
 use super::folder::CleanFolder;
-use super::grouping::{Close, Grouping, Job};
+use super::grouping::{Grouping, Job};
 use super::judge::{Decide, Judged};
-use super::part_writer::PartWriter;
+use super::part_writer::{Done, PartWriter};
 use super::pool::{Event, Reservation, Road, Step};
 use crate::Result;
 use crate::ledger::{self, Fate, KeyRecord};
 use crate::manifest::{Counts, RowsBySource};
-use crate::sink::{Chunks, Piece};
 use crate::source::{Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
 
 /// The road over the parts that remain.
@@ -28,20 +27,6 @@ pub(crate) struct InOrder<'a> {
     segment: usize,
     /// The keys took more memory than they may: the open part is given up.
     spent: bool,
-}
-
-/// An encoded row group, and what the ledger says of its documents.
-pub(crate) struct Done {
-    pub(crate) part: Part,
-    pub(crate) close: Option<Close>,
-    pub(crate) documents: Piece,
-    pub(crate) dropped: Option<Chunks>,
-    pub(crate) keys: Vec<u8>,
-    pub(crate) unreadable: Vec<u8>,
-    pub(crate) counts: Counts,
-    pub(crate) rows: RowsBySource,
-    pub(crate) facts: PartFacts,
-    _held: Vec<Reservation>,
 }
 
 impl<'a> InOrder<'a> {

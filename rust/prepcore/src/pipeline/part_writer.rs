@@ -2,15 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use super::emit::Done;
 use super::folder::CleanFolder;
 use super::grouping::Close;
+use super::pool::Reservation;
 use crate::ledger::KEYS_HEADER;
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
 use crate::resume::{Finished, RunFolder};
-use crate::sink::{AtomicFile, DocumentFile, ParquetFile, Written};
+use crate::sink::{AtomicFile, Chunks, DocumentFile, ParquetFile, Piece, Written};
 use crate::source::{Part, PartFacts};
 use crate::{Error, Result};
+
+/// An encoded row group, and what the ledger says of its documents.
+pub(crate) struct Done {
+    pub(crate) part: Part,
+    pub(crate) close: Option<Close>,
+    pub(crate) documents: Piece,
+    pub(crate) dropped: Option<Chunks>,
+    pub(crate) keys: Vec<u8>,
+    pub(crate) unreadable: Vec<u8>,
+    pub(crate) counts: Counts,
+    pub(crate) rows: RowsBySource,
+    pub(crate) facts: PartFacts,
+    /// Given back once it is written.
+    pub(crate) _held: Vec<Reservation>,
+}
 
 /// Appends to the open part and commits it when it ends.
 pub(crate) struct PartWriter<'a> {

@@ -9,17 +9,11 @@ use super::finished::FinishedParts;
 use super::identity::Identity;
 use super::journal::{Entries, Journal};
 use super::locks::{Look, enter, lock_folder, one_at_a_time};
-use super::tidy::{RETIRED, remove, sweep, wipe};
+use super::tidy::{FOLDERS, IDENTITY, RETIRED, remove, sweep, wipe};
 use crate::config::Shard;
-use crate::manifest::{self, Cleaned};
+use crate::manifest::{self, Cleaned, UNFINISHED};
 use crate::sink::{self, AtomicFile};
 use crate::{Error, Result};
-
-/// The folder that an unfinished run keeps in its output folder.
-pub(crate) const UNFINISHED: &str = ".unfinished";
-pub(super) const IDENTITY: &str = "identity.json";
-pub(super) const FOLDERS: [&str; 5] =
-    ["keys", "dropped", ".unfinished/unreadable", ".unfinished/signatures", ".unfinished/duplicates"];
 
 /// Bytes of a file that are copied between two looks at signals.
 const COPY_BYTES: u64 = 16 << 20;

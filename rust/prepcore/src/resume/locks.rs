@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::folder::UNFINISHED;
 use crate::config::Shard;
+use crate::manifest::UNFINISHED;
 use crate::{Error, Result};
 
 const LOCK: &str = "lock";

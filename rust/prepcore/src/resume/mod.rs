@@ -22,7 +22,7 @@ mod locks;
 mod tidy;
 
 pub(crate) use finished::{Finished, FinishedParts};
-pub(crate) use folder::{Opened, RunFolder, Standing, UNFINISHED, bytes_of_parts, standing};
+pub(crate) use folder::{Opened, RunFolder, Standing, bytes_of_parts, standing};
 pub(crate) use identity::Identity;
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn a_shard_that_comes_while_another_finishes_leaves_the_output_alone() {
     assert!(matches!(late.unwrap(), Opened::Finished(_)));
     assert_eq!(fs::read_to_string(out.join("part-00000.parquet")).unwrap(), "kept");
     assert!(Cleaned::of_folder(out).unwrap().is_some());
-    assert!(!out.join(UNFINISHED).exists());
+    assert!(!out.join(crate::manifest::UNFINISHED).exists());
 }
 
 #[test]

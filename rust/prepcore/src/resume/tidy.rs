@@ -4,9 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::folder::{FOLDERS, IDENTITY, UNFINISHED};
+use crate::manifest::UNFINISHED;
 use crate::{Error, Result, manifest};
 
+/// The file of a working folder that says what the run is.
+pub(super) const IDENTITY: &str = "identity.json";
+/// The folders that a run makes.
+pub(super) const FOLDERS: [&str; 5] =
+    ["keys", "dropped", ".unfinished/unreadable", ".unfinished/signatures", ".unfinished/duplicates"];
 /// The name of a working folder that is being removed.
 pub(crate) const RETIRED: &str = ".unfinished.old";
 

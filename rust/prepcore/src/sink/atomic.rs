@@ -8,7 +8,8 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::fault;
-use crate::{Error, Result, manifest};
+use crate::checksum::checksum;
+use crate::{Error, Result};
 
 /// Bytes handed to the operating system at once: small enough to be in the cache still when they are hashed.
 const WRITE: usize = 1 << 18;
@@ -69,7 +70,7 @@ impl AtomicFile {
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|source| Error::io(folder, "flush", source))?;
-        let checksum = manifest::checksum(self.hash.digest128());
+        let checksum = checksum(self.hash.digest128());
         Ok(Written { bytes: self.bytes, checksum })
     }
 }

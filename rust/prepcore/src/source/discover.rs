@@ -90,7 +90,7 @@ impl Search<'_, '_> {
             if let Some(parts) = crate::manifest::parts_of_folder(input)? {
                 return parts.into_iter().map(|part| self.open(input.join(&part), part)).collect();
             }
-            if input.join(crate::resume::UNFINISHED).is_dir() {
+            if input.join(crate::manifest::UNFINISHED).is_dir() {
                 return Err(Error::input(input, "holds a run of `prepcore clean` that is not finished")
                     .hint("finish it first: the same command goes on where it was"));
             }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Result, manifest};
+use crate::checksum::checksum;
+use crate::{Error, Result};
 
 const BLOCK: u64 = 64 << 10;
 const BLOCKS: u64 = 64;
@@ -26,7 +27,7 @@ pub(crate) fn fingerprint(path: &Path, size: u64) -> Result<String> {
         (&mut file).take(length).read_to_end(&mut buffer).map_err(failed)?;
         hash.update(&buffer);
     }
-    Ok(manifest::checksum(hash.digest128()))
+    Ok(checksum(hash.digest128()))
 }
 
 fn spread(size: u64) -> Vec<(u64, u64)> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Error, Result, manifest};
+use crate::checksum::checksum;
+use crate::{Error, Result};
 
 /// The files that make a tokenizer whole for `transformers` and others; those that exist are copied.
 const COMPANIONS: [&str; 8] = [
@@ -115,7 +116,7 @@ const WANTED: &str = "expected the tokenizer.json of a fast tokenizer (BPE, Unig
 /// `xxh3-128:` and 32 hexadecimal digits: how manifests write a checksum.
 #[must_use]
 pub fn fingerprint_of(bytes: &[u8]) -> String {
-    manifest::checksum(xxh3_128(bytes))
+    checksum(xxh3_128(bytes))
 }
 
 /// The library numbers added tokens on from the vocabulary, whatever ids the file gives them; where the two differ,
