@@ -383,6 +383,8 @@ mod tests {
             if text.is_some() {
                 let mut rest = value;
                 rest.as_object_mut().unwrap().shift_remove("text");
+                // The referee reads some numbers as a neighbour of what it wrote.
+                let rest: Value = serde_json::from_str(&rest.to_string()).unwrap();
                 let ours: Value = serde_json::from_str(&without_text(line.as_bytes(), "text").unwrap()).unwrap();
                 prop_assert_eq!(ours, rest);
             }
