@@ -6,6 +6,7 @@
 
 mod columns;
 mod compression;
+mod delta;
 mod discover;
 mod file;
 mod fingerprint;
@@ -13,6 +14,7 @@ mod in_order;
 mod json;
 mod jsonl;
 mod lines;
+mod pages;
 mod parquet;
 mod plan;
 mod read;

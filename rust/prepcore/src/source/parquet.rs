@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::Options;
@@ -63,6 +64,13 @@ fn sizes(group: &RowGroupMetaData, mask: &ProjectionMask, text: &str) -> (u64, u
         *(if is_text { &mut of_text } else { &mut of_others }) += bytes;
     }
     (of_text, of_others)
+}
+
+/// Bytes of a row in columns whose values all have one length, which a null takes too.
+fn fixed_bytes(group: &RowGroupMetaData, mask: &ProjectionMask) -> u64 {
+    let kept = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    let fixed = kept.filter(|(_, column)| column.column_type() == Type::FIXED_LEN_BYTE_ARRAY);
+    fixed.map(|(_, column)| u64::try_from(column.column_descr().type_length()).unwrap_or(0)).sum()
 }
 
 fn rows(group: &RowGroupMetaData) -> u64 {
@@ -127,13 +135,14 @@ impl RowGroups {
         let described = metadata.metadata().row_group(group);
         let (of_text, of_others) = sizes(described, &mask, &options.text_column);
         let rows = rows(described);
-        let row_bytes = (of_text + of_others) / rows.max(1);
+        let fixed = fixed_bytes(described, &mask);
+        let row_bytes = ((of_text + of_others) / rows.max(1)).max(fixed);
         let batch_rows = (BATCH_BYTES / row_bytes.max(1)).clamp(1, 8192) as usize;
         let path = file.path.clone();
         let (wanted, text) = (Arc::clone(wanted), options.text_column.clone());
         let skip_corrupt = options.skip_corrupt;
         let source = Source { path, metadata, group, rows, batch_rows, columns, wanted, text, skip_corrupt };
-        Ok((RowGroup::open(source), of_others / rows.max(1)))
+        Ok((RowGroup::open(source), (of_others / rows.max(1)).max(fixed)))
     }
 
     fn footer(&self, file: &SourceFile, number: u32) -> Result<ArrowReaderMetadata> {

@@ -12,20 +12,21 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ParquetRecordBatchReader, RowSelection, RowSelector,
 };
+use parquet::arrow::parquet_to_arrow_field_levels;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
-use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::pages::Group;
 use super::regroup::{Lost, Rows};
 use super::strings::StringChecks;
 use crate::error::guarded;
 use crate::{Error, Result};
 
-/// Rows that are read at once where each text is looked at alone. Rows before a damaged page are lost with it
-/// when they are read together with its first.
+/// Rows that are read at once, at the most, where each text is looked at alone. Rows before a damaged page are lost
+/// with it when they are read together with its first.
 const EXACT_ROWS: usize = 64;
 
 /// A row group and how it is to be read.
@@ -137,8 +138,10 @@ impl Source {
         Error::corrupt(&self.path, format!("row group {}", self.group), error)
     }
 
-    fn file(&self) -> std::result::Result<File, ParquetError> {
-        File::open(&self.path).map_err(|error| ParquetError::External(Box::new(error)))
+    fn pages(&self) -> std::result::Result<Group, ParquetError> {
+        let file = File::open(&self.path).map_err(|error| ParquetError::External(Box::new(error)))?;
+        let metadata = Arc::clone(self.metadata.metadata());
+        Ok(Group { file: Arc::new(file), metadata, number: self.group })
     }
 
     /// The rows from `offset` on, of all kept columns or of all but one.
@@ -149,13 +152,13 @@ impl Source {
         offset: u64,
     ) -> std::result::Result<ParquetRecordBatchReader, ParquetError> {
         let columns = self.columns.iter().copied().filter(|column| Some(*column) != without);
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(self.file()?, self.metadata.clone())
-            .with_row_groups(vec![self.group])
-            .with_projection(mask)
-            .with_batch_size(rows)
-            .with_offset(offset as usize)
-            .build()
+        let schema = self.metadata.parquet_schema();
+        let mask = ProjectionMask::roots(schema, columns);
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(self.metadata.schema().fields()))?;
+        let (skipped, left) = (offset as usize, self.rows.saturating_sub(offset) as usize);
+        let from_offset = || RowSelection::from(vec![RowSelector::skip(skipped), RowSelector::select(left)]);
+        let selection = (offset > 0).then(from_offset);
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &self.pages()?, rows, selection)
     }
 
     /// The values of the text column, and how deep they are defined; and the column's number in the file.
@@ -165,9 +168,7 @@ impl Source {
             |leaf: usize| matches!(schema.column(leaf).path().parts(), [name] if *name == self.text);
         let missing = || ParquetError::General(format!("there is no column {:?} of bytes", self.text));
         let leaf = (0..schema.num_columns()).find(|leaf| is_text(*leaf)).ok_or_else(missing)?;
-        let group = self.metadata.metadata().row_group(self.group);
-        let file = Arc::new(self.file()?);
-        let pages = SerializedPageReader::new(file, group.column(leaf), self.rows as usize, None)?;
+        let pages = self.pages()?.pages(leaf)?;
         let column = schema.column(leaf);
         let depth = column.max_def_level();
         match get_column_reader(column, Box::new(pages)) {
@@ -185,6 +186,8 @@ struct Exact {
     /// The definition level of a text that is not null.
     depth: i16,
     others: Option<ParquetRecordBatchReader>,
+    /// Rows that are read at once.
+    rows: usize,
 }
 
 impl Exact {
@@ -192,11 +195,12 @@ impl Exact {
         guarded(|| {
             let (mut texts, depth, column) = source.texts()?;
             texts.skip_records(offset as usize)?;
+            let rows = EXACT_ROWS.min(source.batch_rows);
             let others = match source.columns.len() {
                 1 => None,
-                _ => Some(source.batches(Some(column), EXACT_ROWS, offset)?),
+                _ => Some(source.batches(Some(column), rows, offset)?),
             };
-            Ok::<_, ParquetError>(Self { texts, depth, others })
+            Ok::<_, ParquetError>(Self { texts, depth, others, rows })
         })
     }
 
@@ -235,7 +239,7 @@ impl Exact {
     )]
     fn read_texts(&mut self) -> std::result::Result<(ArrayRef, Vec<(usize, String)>, usize), ParquetError> {
         let (mut values, mut levels): (Vec<ByteArray>, Vec<i16>) = (Vec::new(), Vec::new());
-        let (rows, ..) = self.texts.read_records(EXACT_ROWS, Some(&mut levels), None, &mut values)?;
+        let (rows, ..) = self.texts.read_records(self.rows, Some(&mut levels), None, &mut values)?;
         let mut texts = StringViewBuilder::with_capacity(rows);
         let mut faults = Vec::new();
         let mut values = values.iter();

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use arrow_array::StringArray;
+use arrow_schema::DataType;
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::column::writer::ColumnWriter;
 use parquet::file::properties::WriterProperties;
@@ -198,4 +201,23 @@ fn a_row_group_that_is_shorter_than_the_footer_says_is_an_error() {
     let read: Result<Vec<_>> = RowGroup::open(source).collect();
     let error = read.unwrap_err().to_string();
     assert!(error.contains("row group 0: it ends after 10 of the 12 rows"), "{error}");
+}
+
+#[test]
+fn values_of_one_length_count_where_they_are_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("raw.parquet");
+    let nothing = arrow_array::new_null_array(&DataType::FixedSizeBinary(1 << 20), 3);
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("text", texts, false), ("blob", nothing, true)]);
+    let batch = batch.unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let plan = Plan::files(&[path], options(false)).unwrap();
+    let row_groups = super::super::parquet::RowGroups::default();
+    let (opened, beside) =
+        row_groups.open(&plan.files[0], 0, 0, &plan.options, plan.decoded_schema()).unwrap();
+    assert_eq!((opened.source.batch_rows, beside), (1, 1 << 20));
+    assert_eq!(opened.map(|rows| rows.unwrap().batch.num_rows()).collect::<Vec<_>>(), [1; 3]);
 }
