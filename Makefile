@@ -39,6 +39,7 @@ lint: .venv/.dev ## formatting, lints and types
 
 soak: .venv/.extension .venv/.dev ## the long proofs: SOAK_SIZE and SOAK_FOLDER say how much, and where
 	$(BIN)/python -m pytest -m soak -s
+	$(CARGO) test --release --locked -p prepcore --lib -- --ignored --nocapture resolve_100_million
 	$(MAKE) fuzz
 
 # libFuzzer comes with a crate and the coverage counters with the stable compiler, so nothing else is needed.

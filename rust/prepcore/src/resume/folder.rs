@@ -57,7 +57,8 @@ pub(crate) fn standing(out: &Path) -> Result<Standing> {
     match fs::read(&path) {
         Ok(bytes) => {
             let identity = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::input(&path, format!("not of this version: {error}")).hint("--overwrite starts afresh")
+                Error::input(&path, format!("not of this version: {error}"))
+                    .hint("remove the folder to start afresh")
             })?;
             Ok(Standing::Unfinished(Box::new(identity)))
         }
