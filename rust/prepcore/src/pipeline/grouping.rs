@@ -4,6 +4,10 @@ use super::judge::Decided;
 use super::pool::Reservation;
 use crate::source::{Part, PartCursor, Plan, Position, Remaining, UNIT_BYTES, UNIT_ROWS};
 
+/// Bytes of text in a row group of several units: half a unit more than one, so that what is left over of an input's
+/// row group a little larger than a unit makes no row group of its own.
+const ROW_GROUP_BYTES: u64 = UNIT_BYTES + UNIT_BYTES / 2;
+
 /// A row group to encode.
 pub(crate) struct Job {
     pub(crate) part: Part,
@@ -19,7 +23,7 @@ pub(crate) struct Close {
     pub(crate) next: Option<Position>,
 }
 
-/// Consecutive units of one part that become one row group: small ones share it, up to [`UNIT_BYTES`].
+/// Consecutive units of one part that become one row group: small ones share it, up to [`ROW_GROUP_BYTES`].
 pub(crate) struct Grouping {
     cursor: PartCursor,
     part: Part,
@@ -54,7 +58,7 @@ impl Grouping {
         let part = self.cursor.unit(plan, bytes);
         self.go_to(part, position, jobs);
         let rows = decided.documents.len();
-        if !self.units.is_empty() && (self.bytes + bytes > UNIT_BYTES || self.rows + rows > UNIT_ROWS) {
+        if !self.units.is_empty() && (self.bytes + bytes > ROW_GROUP_BYTES || self.rows + rows > UNIT_ROWS) {
             jobs.push(self.flush(None));
         }
         self.bytes += bytes;
