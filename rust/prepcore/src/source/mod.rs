@@ -8,6 +8,7 @@ mod columns;
 mod compression;
 mod delta;
 mod discover;
+mod documents;
 mod file;
 mod fingerprint;
 mod in_order;
@@ -21,6 +22,7 @@ mod read;
 mod regroup;
 mod remaining;
 mod row_group;
+mod segments;
 mod stream;
 mod strings;
 mod text_files;
@@ -36,8 +38,9 @@ pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
 pub(crate) use plan::Units;
-pub use plan::{Options, Plan, Segment};
+pub use plan::{Options, Plan};
 pub(crate) use remaining::{Before, PartFacts, Position, Remaining, Start};
+pub use segments::Segment;
 pub use stream::StreamInput;
 
 /// Unit tests of this crate work with units, segments and parts so many times smaller.
