@@ -6,9 +6,9 @@ use std::panic;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use prepcore::Result;
 use prepcore::config::{ByteSize, Columns};
 use prepcore::source::{Documents, Options, Plan};
-use prepcore::{Error, Result};
 
 thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
@@ -50,11 +50,6 @@ pub fn plan(path: PathBuf, extra: bool, skip_corrupt: bool) -> Result<Plan> {
         skip_corrupt,
     };
     Plan::files(&[path], options)
-}
-
-/// Whether an error is one that a file may cause.
-pub fn is_of_the_file(error: &Error) -> bool {
-    matches!(error, Error::Corrupt { .. } | Error::Input { .. } | Error::Config { .. })
 }
 
 /// Checks a unit's addresses: each row comes once, in order. Takes the first row it may hold and gives the first

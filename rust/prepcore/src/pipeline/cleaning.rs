@@ -85,7 +85,7 @@ impl<'a> Cleaning<'a> {
         let ended = match self.work(&mut *watcher) {
             Ok(Some(waiting)) => Ok(Outcome::Waiting(waiting)),
             Ok(None) => self.finish(watcher).map(Outcome::Finished),
-            Err(error) => Err(error),
+            Err(error) => Err(self.folder.plan.explained(error)),
         };
         match ended {
             Ok(Outcome::Finished(_)) | Err(Error::Cancelled) => {}

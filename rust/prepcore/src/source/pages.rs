@@ -5,13 +5,16 @@
 //! can hold: once a page, and for texts of a delta encoding once a block of values.
 
 use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
@@ -19,7 +22,7 @@ use super::delta;
 
 /// A row group of a file.
 pub(crate) struct Group {
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<PageFile>,
     pub(crate) metadata: Arc<ParquetMetaData>,
     pub(crate) number: usize,
 }
@@ -52,6 +55,42 @@ impl RowGroups for Group {
     }
 }
 
+/// A file that is read page by page.
+pub(crate) struct PageFile(pub(crate) File);
+
+impl Length for PageFile {
+    fn len(&self) -> u64 {
+        Length::len(&self.0)
+    }
+}
+
+impl ChunkReader for PageFile {
+    type T = Header;
+
+    fn get_read(&self, start: u64) -> Result<Header> {
+        self.0.get_read(start).map(Header)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+/// What the header of a page is read from. Behind the end of a file one may read nothing any number of times, and a
+/// header may claim so many members that it would take hours; so that is an error.
+pub(crate) struct Header(BufReader<File>);
+
+impl Read for Header {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Ok(0) if !buffer.is_empty() => {
+                Err(io::Error::new(ErrorKind::UnexpectedEof, "the file ends within the header of a page"))
+            }
+            read => read,
+        }
+    }
+}
+
 /// The one chunk of a column that a row group has.
 struct Chunk(Option<Pages>);
 
@@ -67,7 +106,7 @@ impl PageIterator for Chunk {}
 
 /// The pages of a column, those that claim too much as errors.
 pub(crate) struct Pages {
-    inner: SerializedPageReader<File>,
+    inner: SerializedPageReader<PageFile>,
     column: ColumnDescPtr,
 }
 

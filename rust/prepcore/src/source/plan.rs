@@ -179,6 +179,17 @@ impl Plan {
         files.unwrap_or_default().iter().try_for_each(SourceFile::check_unchanged)
     }
 
+    /// An error as the user should see it: where a file cannot be read because it is no longer the one that was
+    /// planned for, that is what to say.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let (Error::Corrupt { path, .. } | Error::Io { path, .. }) = &error else { return error };
+        let file = self.files.iter().find(|file| file.path == *path);
+        match file.map(SourceFile::check_unchanged) {
+            Some(Err(changed @ Error::Changed { .. })) => changed,
+            _ => error,
+        }
+    }
+
     /// The columns as they come from reading: strings may have another layout than the input declares.
     pub(crate) fn decoded_schema(&self) -> &SchemaRef {
         &self.decoded
@@ -256,6 +267,9 @@ mod tests {
             message.contains("b.txt: changed while it was being read (size 10 → 12)\nhint: "),
             "{message}"
         );
+        let damage = |path: &PathBuf| plan.explained(Error::corrupt(path, "byte 3", "damaged"));
+        assert!(matches!(damage(&paths[1]), Error::Changed { .. }));
+        assert!(matches!(damage(&paths[2]), Error::Corrupt { .. }));
         fs::write(&paths[1], "later byte").unwrap();
         assert!(said(1..2).contains("it was written to"), "{}", said(1..2));
         fs::rename(&paths[0], &paths[2]).unwrap();

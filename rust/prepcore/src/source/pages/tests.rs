@@ -92,6 +92,21 @@ fn lengths_that_no_page_can_hold_are_damage() {
 }
 
 #[test]
+fn a_header_ends_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("raw.parquet");
+    let texts = vec![Some("a".to_owned()); 3];
+    write(&path, [("text", texts.clone()), ("other", texts)], Encoding::PLAIN, WriterVersion::PARQUET_1_0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Behind the file's first four bytes: a member of no known number, a list of 2^31 - 1 numbers of 8 bytes each.
+    bytes[4..11].copy_from_slice(&[0xf9, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
+    std::fs::write(&path, &bytes).unwrap();
+    let message = read(&plan(&path, false)).unwrap_err().to_string();
+    assert!(message.ends_with("the file ends within the header of a page"), "{message}");
+    assert_eq!(read(&plan(&path, true)).unwrap(), (Vec::new(), 3));
+}
+
+#[test]
 fn a_dictionary_holds_no_more_values_than_its_bytes_can() {
     let column = |kind| {
         let kind = SchemaType::primitive_type_builder("text", kind).build().unwrap();
