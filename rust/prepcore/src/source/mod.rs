@@ -15,6 +15,7 @@ mod in_order;
 mod json;
 mod jsonl;
 mod lines;
+mod page_header;
 mod pages;
 mod parquet;
 mod plan;

@@ -5,12 +5,11 @@
 //! can hold: once a page, and for texts of a delta encoding once a block of values.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
-use parquet::basic::{Encoding, Type};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -19,10 +18,11 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::delta;
+use super::page_header::Header;
 
 /// A row group of a file.
 pub(crate) struct Group {
-    pub(crate) file: Arc<PageFile>,
+    pub(crate) file: Arc<File>,
     pub(crate) metadata: Arc<ParquetMetaData>,
     pub(crate) number: usize,
 }
@@ -31,9 +31,10 @@ impl Group {
     /// The pages of a column.
     pub(crate) fn pages(&self, leaf: usize) -> Result<Pages> {
         let described = self.metadata.row_group(self.number);
-        let rows = described.num_rows() as usize;
-        let inner = SerializedPageReader::new(Arc::clone(&self.file), described.column(leaf), rows, None)?;
-        Ok(Pages { inner, column: described.column(leaf).column_descr_ptr() })
+        let (rows, chunk) = (described.num_rows() as usize, described.column(leaf));
+        let file = PageFile { file: Arc::clone(&self.file), compression: chunk.compression() };
+        let inner = SerializedPageReader::new(Arc::new(file), chunk, rows, None)?;
+        Ok(Pages { inner, column: chunk.column_descr_ptr() })
     }
 }
 
@@ -55,12 +56,15 @@ impl RowGroups for Group {
     }
 }
 
-/// A file that is read page by page.
-pub(crate) struct PageFile(pub(crate) File);
+/// A file that a column is read from, page by page.
+struct PageFile {
+    file: Arc<File>,
+    compression: Compression,
+}
 
 impl Length for PageFile {
     fn len(&self) -> u64 {
-        Length::len(&self.0)
+        Length::len(self.file.as_ref())
     }
 }
 
@@ -68,26 +72,13 @@ impl ChunkReader for PageFile {
     type T = Header;
 
     fn get_read(&self, start: u64) -> Result<Header> {
-        self.0.get_read(start).map(Header)
+        let cleared =
+            matches!(self.compression, Compression::SNAPPY | Compression::LZ4 | Compression::LZ4_RAW);
+        Ok(Header::new(self.file.get_read(start)?, cleared))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        self.0.get_bytes(start, length)
-    }
-}
-
-/// What the header of a page is read from. Behind the end of a file one may read nothing any number of times, and a
-/// header may claim so many members that it would take hours; so that is an error.
-pub(crate) struct Header(BufReader<File>);
-
-impl Read for Header {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer) {
-            Ok(0) if !buffer.is_empty() => {
-                Err(io::Error::new(ErrorKind::UnexpectedEof, "the file ends within the header of a page"))
-            }
-            read => read,
-        }
+        self.file.get_bytes(start, length)
     }
 }
 

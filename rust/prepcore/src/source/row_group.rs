@@ -19,7 +19,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader}
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 
-use super::pages::{Group, PageFile};
+use super::pages::Group;
 use super::regroup::{Lost, Rows};
 use super::strings::StringChecks;
 use crate::error::guarded;
@@ -141,7 +141,7 @@ impl Source {
     fn pages(&self) -> std::result::Result<Group, ParquetError> {
         let file = File::open(&self.path).map_err(|error| ParquetError::External(Box::new(error)))?;
         let metadata = Arc::clone(self.metadata.metadata());
-        Ok(Group { file: Arc::new(PageFile(file)), metadata, number: self.group })
+        Ok(Group { file: Arc::new(file), metadata, number: self.group })
     }
 
     /// The rows from `offset` on, of all kept columns or of all but one.

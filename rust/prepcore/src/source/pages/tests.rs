@@ -4,7 +4,6 @@ use std::path::Path;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
 use proptest::prelude::*;
@@ -98,8 +97,8 @@ fn a_header_ends_with_its_file() {
     let texts = vec![Some("a".to_owned()); 3];
     write(&path, [("text", texts.clone()), ("other", texts)], Encoding::PLAIN, WriterVersion::PARQUET_1_0);
     let mut bytes = std::fs::read(&path).unwrap();
-    // Behind the file's first four bytes: a member of no known number, a list of 2^31 - 1 numbers of 8 bytes each.
-    bytes[4..11].copy_from_slice(&[0xf9, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
+    // Behind the file's first four bytes: a member of no known number, a text of 2^28 - 1 bytes.
+    bytes[4..9].copy_from_slice(&[0xf8, 0xff, 0xff, 0xff, 0x7f]);
     std::fs::write(&path, &bytes).unwrap();
     let message = read(&plan(&path, false)).unwrap_err().to_string();
     assert!(message.ends_with("the file ends within the header of a page"), "{message}");
