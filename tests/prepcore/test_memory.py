@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.prepcore.folders import check_sums, unreadable
-
-MEASURE = """
-import json, resource, subprocess, sys
-command = [sys.executable, "-m", "prepcore", *json.loads(sys.argv[1])]
-done = subprocess.run(command, capture_output=True, text=True)
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([done.returncode, done.stderr, peak * (1024 if sys.platform == "linux" else 1)]))
-"""
-
-
-def run(*words: object) -> tuple[int, str, int]:
-    """Exit code, standard error and most memory of a command, seen from a process that is small itself."""
-    command = [sys.executable, "-c", MEASURE, json.dumps([str(word) for word in words])]
-    code, errors, peak = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return code, errors, peak
+from tests.prepcore.measured import run
 
 
 def write_lines(path: Path, count: int, size: int) -> None:
@@ -43,7 +26,7 @@ def test_many_long_lines_on_many_threads(tmp_path: Path, suffix: str, megabytes:
     write_lines(tmp_path / "raw.jsonl", 12, megabytes * 10**6)
     words = ["clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--format", suffix]
     rules = ["--rules.repetition", "off"]
-    code, errors, peak = run(*words, *rules, "--memory", "256MB", "--threads", 8)
+    code, errors, peak, _ = run(*words, *rules, "--memory", "256MB", "--threads", 8)
     assert code == 0, errors
     assert check_sums(tmp_path / "out")["kept"] == 12
     assert peak < 256e6 * 1.25, f"{peak / 1e6:.0f} MB"
@@ -55,7 +38,7 @@ def test_many_large_text_files_on_many_threads(tmp_path: Path) -> None:
     for number in range(12):
         (folder / f"{number}.txt").write_text(f"one line\nand {number}\nand " + "x" * 25_000_000)
     words = ["clean", folder, "--out", tmp_path / "out"]
-    code, errors, peak = run(*words, "--memory", "256MB", "--threads", 8)
+    code, errors, peak, _ = run(*words, "--memory", "256MB", "--threads", 8)
     assert code == 0, errors
     assert check_sums(tmp_path / "out")["kept"] == 12
     assert peak < 256e6 * 1.25, f"{peak / 1e6:.0f} MB"
@@ -64,13 +47,13 @@ def test_many_large_text_files_on_many_threads(tmp_path: Path) -> None:
 def test_a_line_of_200_megabytes(tmp_path: Path) -> None:
     write_lines(tmp_path / "raw.jsonl", 2, 200_000_000)
     words = ["clean", tmp_path / "raw.jsonl", "--threads", 4, "--rules.repetition", "off"]
-    code, errors, peak = run(*words, "--out", tmp_path / "large", "--memory", "2GiB")
+    code, errors, peak, _ = run(*words, "--out", tmp_path / "large", "--memory", "2GiB")
     assert code == 0, errors
     counts = check_sums(tmp_path / "large")
     assert (counts["kept"], counts["unreadable"]) == (2, 0)
     assert counts["text_bytes"] > 2 * 180_000_000
     assert peak < 1.25 * 2**31, f"{peak / 1e6:.0f} MB"
-    code, errors, peak = run(*words, "--out", tmp_path / "small", "--memory", "256MiB")
+    code, errors, peak, _ = run(*words, "--out", tmp_path / "small", "--memory", "256MiB")
     assert code == 3, errors
     assert check_sums(tmp_path / "small")["unreadable"] == 2
     for line in unreadable(tmp_path / "small"):

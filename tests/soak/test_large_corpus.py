@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.prepcore.running import command, digests, facts, manifest
+from tests.prepcore.measured import run
+from tests.prepcore.running import digests, facts, manifest
 
 SIZE = int(float(os.environ.get("SOAK_SIZE", "10e9")))
 SAMPLE = 200_000_000
@@ -72,19 +72,16 @@ def test_a_corpus_beyond_the_memory(folder: Path, size: int) -> None:
     outs = []
     for dedup in ("auto", "disk"):
         out = folder / dedup
-        arguments = command(raw, "--out", out, "--memory", "1GiB", "--dedup", dedup, "--quiet")
         began = time.monotonic()
-        process = subprocess.Popen(arguments)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        words = ("clean", raw, "--out", out, "--memory", "1GiB", "--dedup", dedup, "--quiet")
+        code, errors, peak, cpu = run(*words)
         wall = time.monotonic() - began
-        assert process.returncode == 0
-        cpu, resident = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        assert code == 0, errors
         documents = manifest(out)["counts"]["documents"]
         print(f"--dedup {dedup}: {read / 1e9:.2f} GB of text, {documents:,} documents")
-        print(f"  {wall:.1f} s, {read / wall / 1e6:.0f} MB/s, {cpu:.1f} s of CPU, {resident:.0f} MiB")
+        print(f"  {wall:.1f} s, {read / wall / 1e6:.0f} MB/s, {cpu:.1f} s of CPU, {peak / 2**20:.0f} MiB")
         print(f"  seconds by step: {facts(out)['seconds_by_step']}")
-        assert usage.ru_maxrss * 1024 <= MEMORY * 5 // 4
+        assert peak <= MEMORY * 5 // 4
         outs.append(out)
     assert manifest(outs[0])["counts"]["text_bytes"] == read
     assert manifest(outs[0])["counts"]["dropped"]["duplicate"] > 0
