@@ -86,15 +86,17 @@ def test_a_signal_stops_and_the_same_command_goes_on(
 
 
 def test_a_stop_before_anything_is_finished_leaves_nothing_in_the_way(tmp_path: Path) -> None:
-    rows = {"text": [f"{row} a line\nof words\nand more " + "word " * 400 for row in range(20_000)]}
-    pl.DataFrame(rows).write_parquet(tmp_path / "raw.parquet", row_group_size=2000)
+    # Numbers compress badly, so that the part takes seconds and the signal comes long before it is finished.
+    numbers = [" ".join(str((row + 7) * number % 999_983) for number in range(300)) for row in range(8000)]
+    rows = {"text": [f"a line\nof words\nand more {text}" for text in numbers]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "raw.parquet", row_group_size=1000)
     out = tmp_path / "out"
     process = start(tmp_path / "raw.parquet", "--out", out, "--compression-level", 15)
     wait_for(process, lambda: (out / ".part-00000.parquet.tmp").exists())
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
-    assert not out.exists()
+    assert not out.exists(), sorted(out.rglob("*"))
     # Other settings than before are none that differ.
     clean(tmp_path / "raw.parquet", "--out", out, "--compression-level", 1)
 
