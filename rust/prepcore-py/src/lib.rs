@@ -9,9 +9,6 @@ mod pack;
 mod run;
 mod tokenizer;
 
-use std::panic;
-use std::sync::Once;
-
 use pyo3::prelude::*;
 
 use crate::clean::{ArrowBatch, CleanedStream};
@@ -31,23 +28,9 @@ fn default_configuration(verb: &str) -> PyResult<String> {
     Ok(configuration.to_string())
 }
 
-/// A panic that the engine turns into an error is reported once, as that error.
-fn silence_expected_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let report = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !prepcore::error::panics_are_expected() {
-                report(info);
-            }
-        }));
-    });
-}
-
 /// The Rust engine of prepcore.
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    silence_expected_panics();
     let py = module.py();
     for (kind, exit_code) in [
         (py.get_type::<PrepcoreError>(), 1),

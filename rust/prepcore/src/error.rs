@@ -1,10 +1,7 @@
 //! One error type: what happened, where, the value seen and the value wanted, and what to do.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// The result of everything in this crate that can fail.
@@ -138,36 +135,6 @@ impl Error {
     }
 }
 
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a panic of this thread is expected and becomes an error: for hooks, which need not report it.
-#[must_use]
-pub fn panics_are_expected() -> bool {
-    GUARDED.get()
-}
-
-/// Does work that other people's code may panic in where a file is hostile, and turns a panic into its message.
-pub(crate) fn guarded<T, E: fmt::Display>(
-    work: impl FnOnce() -> std::result::Result<T, E>,
-) -> std::result::Result<T, String> {
-    let before = GUARDED.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    match outcome {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("decoding panicked: {}", panic_message(&*panic))),
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    message.unwrap_or_else(|| "no message".into())
-}
-
 struct Hint<'a>(&'a Option<String>);
 
 impl fmt::Display for Hint<'_> {
@@ -192,16 +159,6 @@ mod tests {
             "--threads: got 0, expected 1 to 1024\nhint: leave it out to use all cores"
         );
         assert_eq!(error.exit_code(), 2);
-    }
-
-    #[test]
-    fn a_panic_of_a_decoder_is_an_error() {
-        let outcome = guarded(|| -> std::result::Result<(), String> {
-            assert!(!panics_are_expected(), "of course");
-            Ok(())
-        });
-        assert_eq!(outcome.unwrap_err(), "decoding panicked: of course");
-        assert!(!panics_are_expected());
     }
 
     #[test]

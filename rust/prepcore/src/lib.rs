@@ -59,6 +59,7 @@ pub mod config;
 pub mod dedup;
 pub mod document;
 pub mod error;
+mod guard;
 mod ledger;
 pub mod manifest;
 pub mod pack;

@@ -1,17 +1,15 @@
 //! Numbered tasks on several threads, in no order.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
+use super::watch::WATCH_EVERY;
 use super::{Progress, Watcher};
-use crate::{Error, Result};
-
-const WATCH_EVERY: Duration = Duration::from_millis(100);
+use crate::Result;
+use crate::guard::caught;
 
 /// Runs `task` for each number below `count`. A task that takes long looks at the flag it is given: once that is
 /// set, the run is stopping.
@@ -43,10 +41,8 @@ pub(crate) fn each(
                     if number >= count {
                         break;
                     }
-                    match catch_unwind(AssertUnwindSafe(|| task(number, stop))) {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => fail(error),
-                        Err(_) => fail(Error::Internal(format!("task {number} panicked"))),
+                    if let Err(error) = caught(|| task(number, stop)) {
+                        fail(error);
                     }
                 }
             });
@@ -64,6 +60,7 @@ pub(crate) fn each(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     #[test]
     fn every_number_has_its_turn_and_the_first_error_ends_the_run() {

@@ -11,19 +11,16 @@
 //! that everything waits for is read. Which thread does what never shows in the result.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use super::stages::{Clock, Stage};
+use super::watch::WATCH_EVERY;
 use super::{Progress, Watcher};
-use crate::error::panic_message;
+use crate::guard::caught;
 use crate::{Error, Result};
 
-/// How often the calling thread looks at signals and reports progress.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
 mod flight;
 mod road;
 #[cfg(test)]
@@ -183,10 +180,7 @@ impl<'a, R: Road> Pool<'a, R> {
                 task => {
                     drop(board);
                     let stage = task.stage();
-                    let outcome = catch_unwind(AssertUnwindSafe(|| self.perform(task, &mut clock)));
-                    let outcome = outcome.unwrap_or_else(|panic| {
-                        Err(Error::Internal(format!("a worker panicked: {}", panic_message(&*panic))))
-                    });
+                    let outcome = caught(|| self.perform(task, &mut clock));
                     clock.lap(stage);
                     board = self.board();
                     if let Err(error) = outcome {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::bounded;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::pool::Width;
 use super::sample::{SampleRoad, Sampled};
+use super::watch::WATCH_EVERY;
 use super::{Progress, Watcher, run_facts};
 use crate::config::{Tokenizer, resolve_threads};
 use crate::manifest::{self, InputRecord};
@@ -25,8 +26,6 @@ pub const TOKENIZER_FORMAT: &str = "prepcore.tokenizer";
 
 /// Texts between the readers and the trainer.
 const QUEUE: usize = 256;
-/// How often the caller is asked while the merges are learned.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 /// The manifest of a trained tokenizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

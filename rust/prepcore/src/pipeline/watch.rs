@@ -8,7 +8,7 @@ use crate::Result;
 use crate::source::Plan;
 
 /// How often a caller is asked whether to go on.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 /// Counters of a run, read while it goes on.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ impl<'a> Lookout<'a> {
 
     /// To be called at every step; costs a look at the clock where it is not yet time to ask.
     pub(crate) fn look(&mut self) -> Result<()> {
-        if self.asked.elapsed() < ASK_EVERY {
+        if self.asked.elapsed() < WATCH_EVERY {
             return Ok(());
         }
         self.asked = Instant::now();

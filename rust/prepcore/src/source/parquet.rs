@@ -15,7 +15,7 @@ use super::Options;
 use super::file::SourceFile;
 use super::row_group::{RowGroup, Source};
 use crate::config::Columns;
-use crate::error::guarded;
+use crate::guard::decoded;
 use crate::{Error, Result};
 
 /// Bytes of text that one decoded batch holds, about.
@@ -86,13 +86,13 @@ fn kept_columns(schema: &Schema, columns: &Columns) -> Vec<usize> {
 pub(crate) fn load(path: &Path) -> Result<ArrowReaderMetadata> {
     let plain = plain(path)?;
     let options = ArrowReaderOptions::new().with_schema(Arc::new(decoded_schema(plain.schema())));
-    guarded(|| ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options))
+    decoded(|| ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options))
         .map_err(|error| corrupt(path, &error))
 }
 
 fn plain(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
-    guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+    decoded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
         .map_err(|error| corrupt(path, &error))
 }
 

@@ -22,7 +22,7 @@ use parquet::errors::ParquetError;
 use super::pages::Group;
 use super::regroup::{Lost, Rows};
 use super::strings::StringChecks;
-use crate::error::guarded;
+use crate::guard::decoded;
 use crate::{Error, Result};
 
 /// Rows that are read at once, at the most, where each text is looked at alone. Rows before a damaged page are lost
@@ -70,7 +70,7 @@ impl RowGroup {
         let strings = StringChecks::new(source.metadata.parquet_schema());
         let mut opened = Self { source, strings, given: 0, state: State::End };
         let source = &opened.source;
-        opened.state = match guarded(|| source.batches(None, source.batch_rows, 0)) {
+        opened.state = match decoded(|| source.batches(None, source.batch_rows, 0)) {
             Ok(reader) => State::Fast(Box::new(reader)),
             Err(_) => State::Unknown,
         };
@@ -82,7 +82,7 @@ impl RowGroup {
         let source = &self.source;
         if let State::Fast(reader) = &mut self.state {
             let next = || reader.next().map(|batch| in_order(&batch?, &source.wanted)).transpose();
-            let batch = guarded(next).and_then(|batch| match batch {
+            let batch = decoded(next).and_then(|batch| match batch {
                 Some(batch) => self.strings.check(&batch).map(|()| Some(batch)),
                 None => Ok(None),
             });
@@ -192,7 +192,7 @@ struct Exact {
 
 impl Exact {
     fn open(source: &Source, offset: u64) -> std::result::Result<Self, String> {
-        guarded(|| {
+        decoded(|| {
             let (mut texts, depth, column) = source.texts()?;
             texts.skip_records(offset as usize)?;
             let rows = EXACT_ROWS.min(source.batch_rows);
@@ -205,9 +205,9 @@ impl Exact {
     }
 
     fn read(&mut self, source: &Source, strings: &StringChecks) -> std::result::Result<Option<Rows>, String> {
-        let (text, faults, rows) = guarded(|| self.read_texts())?;
+        let (text, faults, rows) = decoded(|| self.read_texts())?;
         let others = match &mut self.others {
-            Some(others) => guarded(|| others.next().transpose())?,
+            Some(others) => decoded(|| others.next().transpose())?,
             None => None,
         };
         let beside = others.as_ref().map_or(0, RecordBatch::num_rows);

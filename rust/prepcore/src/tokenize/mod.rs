@@ -4,7 +4,6 @@
 //! [`SpecialTokens`], and joining documents into rows is [`crate::pack`].
 
 mod folder;
-mod guard;
 mod reference;
 mod special;
 mod train;

@@ -2,9 +2,9 @@
 
 use tokenizers::{ModelWrapper, Tokenizer};
 
-use super::guard::guarded;
 use super::{Encode, TokenizerFolder};
 use crate::config::SpecialTokenText;
+use crate::guard::guarded;
 use crate::{Error, Result};
 
 /// The `tokenizers` library with everything switched off that changes or loses text.

@@ -1,6 +1,7 @@
 //! Order, memory, early ends and failures of the pool.
 
 use proptest::prelude::*;
+use std::time::Duration;
 
 use super::*;
 
