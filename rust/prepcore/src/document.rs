@@ -59,6 +59,12 @@ pub fn strip(text: &str) -> &str {
     text.trim_matches(is_whitespace)
 }
 
+/// The number of words: what stands between white space, Python's `len(str.split())`.
+#[must_use]
+pub fn words(text: &str) -> u64 {
+    text.split(is_whitespace).filter(|word| !word.is_empty()).count() as u64
+}
+
 /// The number of Unicode code points, Python's `len(str)`.
 #[must_use]
 pub fn chars(text: &str) -> u64 {

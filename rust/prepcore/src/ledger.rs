@@ -34,7 +34,7 @@ pub(crate) const DUPLICATE: &str = "duplicate";
 pub(crate) const AGAINST: &str = "against";
 
 /// What becomes of a document.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fate {
     Kept,
     /// A rule drops it.
@@ -203,9 +203,11 @@ pub(crate) fn dropped_batch(
         rows.append_value(address.row);
         reasons.append_value(reason);
         values.append_option(finding.map(|finding| finding.value));
-        thresholds.append_option(finding.map(|finding| finding.threshold));
+        thresholds.append_option(finding.and_then(|finding| finding.threshold));
         let elsewhere = if let Fate::Against(twin) = fate { Some(twin) } else { None };
-        details.append_option(elsewhere.and_then(|twin| against.get(twin.source as usize)));
+        let found = finding.and_then(|finding| finding.detail.as_deref());
+        let name = elsewhere.and_then(|twin| against.get(twin.source as usize)).map(String::as_str);
+        details.append_option(found.or(name));
         twin_sources.append_option(twin.map(|twin| twin.source));
         twin_rows.append_option(twin.or(elsewhere).map(|twin| twin.row));
     }

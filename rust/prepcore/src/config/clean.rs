@@ -1,12 +1,10 @@
 //! The configuration of `clean`.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ByteSize, validate_running};
+use super::{ByteSize, Dedup, DedupKey, Rules, Shard, Step, validate_running};
 use crate::{Error, Result};
 
 /// What a user may set for `clean`. The input and output paths are arguments of the run, not settings.
@@ -100,12 +98,7 @@ impl Clean {
                 format!("got {}, expected a Zstandard level from 1 to 22", self.compression_level),
             ));
         }
-        if let Some(rule) = self.rules.short_lines.on() {
-            rule.validate()?;
-        }
-        if let Some(rule) = self.rules.repetition.on() {
-            rule.validate()?;
-        }
+        self.rules.validate()?;
         if self.dedup == Dedup::Off && !self.against.is_empty() {
             return Err(
                 Error::config("--against", "has no effect with --dedup off").hint("leave one of them out")
@@ -200,232 +193,10 @@ pub enum Profile {
     Basic,
 }
 
-/// The rules that judge a document, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rules {
-    /// Too few lines, or too few lines of some length.
-    pub short_lines: Switch<ShortLines>,
-    /// Paragraphs that come again.
-    pub repetition: Switch<Repetition>,
-}
-
-/// Thresholds of the rule `short_lines`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ShortLines {
-    /// Lines a document needs, at least 1.
-    pub min_lines: u64,
-    /// Characters that so many of its lines need.
-    pub min_line_chars: u64,
-}
-
-impl Default for ShortLines {
-    fn default() -> Self {
-        Self { min_lines: 3, min_line_chars: 3 }
-    }
-}
-
-impl ShortLines {
-    fn validate(&self) -> Result<()> {
-        if self.min_lines == 0 {
-            return Err(Error::config("--rules.short-lines.min-lines", "got 0, expected at least 1")
-                .hint("`--rules.short-lines off` turns the rule off"));
-        }
-        Ok(())
-    }
-}
-
-/// Thresholds of the rule `repetition`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Repetition {
-    /// Largest share of paragraphs that are repeats.
-    pub max_repeated_paragraphs: f64,
-    /// Largest share of characters that stand in repeats.
-    pub max_repeated_chars: f64,
-}
-
-impl Default for Repetition {
-    fn default() -> Self {
-        Self { max_repeated_paragraphs: 0.3, max_repeated_chars: 0.2 }
-    }
-}
-
-impl Repetition {
-    fn validate(&self) -> Result<()> {
-        super::share("--rules.repetition.max-repeated-paragraphs", self.max_repeated_paragraphs)?;
-        super::share("--rules.repetition.max-repeated-chars", self.max_repeated_chars)
-    }
-}
-
-/// A rule's thresholds, or `off`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Switch<T> {
-    /// The rule judges with these thresholds.
-    On(T),
-    /// The rule is not used.
-    Off,
-}
-
-impl<T> Switch<T> {
-    /// The thresholds of a rule that is on.
-    pub fn on(&self) -> Option<&T> {
-        match self {
-            Self::On(thresholds) => Some(thresholds),
-            Self::Off => None,
-        }
-    }
-}
-
-impl<T: Default> Default for Switch<T> {
-    fn default() -> Self {
-        Self::On(T::default())
-    }
-}
-
-impl<T: Serialize> Serialize for Switch<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self {
-            Self::On(thresholds) => thresholds.serialize(serializer),
-            Self::Off => serializer.serialize_str("off"),
-        }
-    }
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Switch<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(word) if word == "off" => Ok(Self::Off),
-            thresholds => serde_json::from_value(thresholds).map(Self::On).map_err(serde::de::Error::custom),
-        }
-    }
-}
-
-/// What makes two documents equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DedupKey {
-    /// The same UTF-8 bytes.
-    Exact,
-    /// The same text once every run of white space is one space and the ends are stripped.
-    Whitespace,
-    /// That, in lower case.
-    Lowercase,
-    /// The same value in another column; a null is never a duplicate.
-    Column(String),
-}
-
-impl fmt::Display for DedupKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact => formatter.write_str("exact"),
-            Self::Whitespace => formatter.write_str("whitespace"),
-            Self::Lowercase => formatter.write_str("lowercase"),
-            Self::Column(name) => write!(formatter, "column:{name}"),
-        }
-    }
-}
-
-impl Serialize for DedupKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DedupKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
-            "exact" => Ok(Self::Exact),
-            "whitespace" => Ok(Self::Whitespace),
-            "lowercase" => Ok(Self::Lowercase),
-            _ => match text.strip_prefix("column:") {
-                Some(name) if !name.is_empty() => Ok(Self::Column(name.into())),
-                _ => Err(serde::de::Error::custom(format!(
-                    "--dedup-key: got {text:?}, expected exact, whitespace, lowercase or column:NAME"
-                ))),
-            },
-        }
-    }
-}
-
-/// Where the keys already seen are kept. The output is the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dedup {
-    /// In memory while they fit the budget, then on disk.
-    Auto,
-    /// In memory; a run whose keys do not fit the budget stops and says so.
-    Memory,
-    /// On disk, which reads the input twice.
-    Disk,
-    /// No deduplication.
-    Off,
-}
-
-/// A step of deduplication on disk, over some of the parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// All that can be done now.
-    Auto,
-    /// Writes the keys of the documents that pass the rules.
-    Sign,
-    /// Finds, key range by key range, which document of each key came first.
-    Resolve,
-    /// Writes the kept documents.
-    Emit,
-}
-
-/// One of several processes that work on the same output: the `index`th of `count`, from 1. Written `2/7`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// From 1.
-    pub index: usize,
-    /// How many there are.
-    pub count: usize,
-}
-
-impl Shard {
-    /// A run by one process.
-    pub const WHOLE: Self = Self { index: 1, count: 1 };
-
-    /// Whether the piece of work of this number is this shard's: every `count`th is.
-    #[must_use]
-    pub fn owns(self, number: usize) -> bool {
-        number % self.count == self.index - 1
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.index, self.count)
-    }
-}
-
-impl Serialize for Shard {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Shard {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let numbers = text.split_once('/').map(|(index, count)| (index.parse(), count.parse()));
-        match numbers {
-            Some((Ok(index), Ok(count))) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err(serde::de::Error::custom(format!(
-                "--shard: got {text:?}, expected i/n with i from 1 to n, such as 2/7"
-            ))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::from_json;
+    use crate::config::{Repetition, Switch, from_json};
 
     #[test]
     fn a_default_survives_json() {

@@ -5,16 +5,21 @@
 //! [`default_configuration`].
 
 mod clean;
+mod dedup;
 mod pack;
+mod rules;
 mod size;
+mod switch;
 mod tokenizer;
 
-pub use clean::{
-    Clean, Columns, Dedup, DedupKey, OutputFormat, Profile, Repetition, Rules, Shard, ShortLines, Step,
-    Switch,
-};
+pub use clean::{Clean, Columns, OutputFormat, Profile};
+pub use dedup::{Dedup, DedupKey, Shard, Step};
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
+pub use rules::{
+    ControlCharacters, Length, NormalizationForm, Redact, Repetition, Rules, ShortLines, Unicode, Words,
+};
 pub use size::ByteSize;
+pub use switch::Switch;
 pub use tokenizer::Tokenizer;
 
 use serde::de::DeserializeOwned;

@@ -33,7 +33,7 @@ impl Judge {
     pub(crate) fn new(configuration: &Clean, plan: &Plan) -> Result<Self> {
         let keyer = Keyer::new(&configuration.dedup_key, &plan.schema)?;
         let repeats = if configuration.against.is_empty() { &[DUPLICATE][..] } else { &[DUPLICATE, AGAINST] };
-        Ok(Self { rules: RuleSet::new(&configuration.rules), keyer, repeats })
+        Ok(Self { rules: RuleSet::new(&configuration.rules)?, keyer, repeats })
     }
 
     /// Every reason a document can go for, in their order.

@@ -1,68 +1,64 @@
-//! Rules that judge: one rule a file, each with *What it measures*, *Why* and *Default and its source*.
+//! Rules: those that rewrite a document's text, and those that judge it. One rule a file, each with *What it
+//! measures* (or *What it does*), *Why* and *Default and its source*; help and documentation are made from these.
 //!
-//! A rule reads one document and gives a [`Verdict`]. The first rule that drops a document names the reason.
+//! Rewriting rules come first. A judging rule reads one document and gives a [`Verdict`]; the first rule that drops
+//! a document names the reason.
 
+mod about;
+mod check;
+mod length;
 mod repetition;
+mod set;
 mod short_lines;
 
-use crate::config::Rules;
 use crate::document::Document;
 
+pub use about::{About, about};
+pub use check::{Check, Finding, Measured, Verdict, Wanted};
+pub use length::Length;
 pub use repetition::Repetition;
+pub use set::{Examined, Rewritten, RuleSet};
 pub use short_lines::ShortLines;
-
-/// Why a document goes: the reason, the value measured and the threshold it missed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Finding {
-    /// The reason as manifests and reports name it.
-    pub reason: &'static str,
-    /// What was measured.
-    pub value: f64,
-    /// The threshold that the value missed.
-    pub threshold: f64,
-}
-
-/// What a rule says of a document: nothing, or why it goes.
-pub type Verdict = Option<Finding>;
 
 /// One rule that judges.
 pub trait Rule: Send + Sync {
     /// The rule's name, as in `--rules.NAME`.
     fn name(&self) -> &'static str;
 
-    /// Every reason this rule can give, in the order it tries them.
-    fn reasons(&self) -> &'static [&'static str];
+    /// What it looks at, in the order in which it tries them; each has a reason of its own.
+    fn checks(&self) -> &[Check];
 
-    /// Judges one document.
+    /// Judges one document: the first check that it does not pass.
     fn judge(&self, document: &Document<'_>) -> Verdict;
+
+    /// Measures everything that is checked, a value a check, whether the ones before pass or not.
+    ///
+    /// The first check that its value does not pass is what [`Rule::judge`] finds.
+    fn measure(&self, document: &Document<'_>) -> Vec<Measured>;
 }
 
-/// The rules that are on, in their order.
-pub struct RuleSet(Vec<Box<dyn Rule>>);
+/// One rule that rewrites.
+pub trait Rewrite: Send + Sync {
+    /// The rule's name, as in `--rules.NAME`.
+    fn name(&self) -> &'static str;
 
-impl RuleSet {
-    /// The rules that a configuration turns on.
-    #[must_use]
-    pub fn new(rules: &Rules) -> Self {
-        let mut set: Vec<Box<dyn Rule>> = Vec::new();
-        if let Some(thresholds) = rules.short_lines.on() {
-            set.push(Box::new(ShortLines::new(thresholds.clone())));
-        }
-        if let Some(thresholds) = rules.repetition.on() {
-            set.push(Box::new(Repetition::new(thresholds.clone())));
-        }
-        Self(set)
-    }
+    /// What it counts, as manifests and reports name it.
+    fn kinds(&self) -> &'static [&'static str];
 
-    /// Every reason a document can go for, in the order in which they are tried.
-    pub fn reasons(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().flat_map(|rule| rule.reasons().iter().copied())
-    }
+    /// The text as it should be, `None` where it is so already; adds what was changed to `counts`, a number a kind.
+    ///
+    /// A text depends on itself alone, and rewriting it again changes nothing.
+    fn rewrite(&self, text: &str, counts: &mut [u64]) -> Option<String>;
+}
 
-    /// Judges a document: the first rule that drops it names the reason.
-    #[must_use]
-    pub fn judge(&self, text: &str) -> Verdict {
-        let document = Document::new(text);
-        self.0.iter().find_map(|rule| rule.judge(&document))
-    }
+/// Holds a rule to its promise: [`Rule::judge`] finds what [`Rule::measure`] shows.
+#[cfg(test)]
+pub(crate) fn agrees(rule: &dyn Rule, text: &str) -> Verdict {
+    let document = Document::new(text);
+    let verdict = rule.judge(&document);
+    let measured = rule.measure(&document);
+    assert_eq!(measured.len(), rule.checks().len(), "{}", rule.name());
+    let shown = rule.checks().iter().zip(measured).find_map(|(check, measured)| check.judge(measured));
+    assert_eq!(verdict, shown, "{} of {text:?}", rule.name());
+    verdict
 }

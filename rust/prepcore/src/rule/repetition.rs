@@ -12,21 +12,32 @@
 
 use hashbrown::HashSet;
 
-use super::{Finding, Rule, Verdict};
+use super::{Check, Measured, Rule, Verdict, Wanted};
 use crate::config;
 use crate::document::{Document, chars};
 
 /// The rule and its thresholds.
 #[derive(Debug)]
 pub struct Repetition {
-    thresholds: config::Repetition,
+    checks: [Check; 2],
+}
+
+/// What comes again in a document.
+#[derive(Default)]
+struct Repeats {
+    paragraphs: u64,
+    repeats: u64,
+    chars: u64,
 }
 
 impl Repetition {
     /// The rule with these thresholds.
     #[must_use]
-    pub fn new(thresholds: config::Repetition) -> Self {
-        Self { thresholds }
+    pub fn new(thresholds: &config::Repetition) -> Self {
+        let paragraphs =
+            Check::new("repeated_paragraphs", Wanted::AtMost(thresholds.max_repeated_paragraphs));
+        let chars = Check::new("repeated_chars", Wanted::AtMost(thresholds.max_repeated_chars));
+        Self { checks: [paragraphs, chars] }
     }
 }
 
@@ -35,55 +46,67 @@ impl Rule for Repetition {
         "repetition"
     }
 
-    fn reasons(&self) -> &'static [&'static str] {
-        &["repeated_paragraphs", "repeated_chars"]
+    fn checks(&self) -> &[Check] {
+        &self.checks
     }
 
     fn judge(&self, document: &Document<'_>) -> Verdict {
-        let mut seen = HashSet::new();
-        let (mut paragraphs, mut repeats, mut repeated_chars) = (0_u64, 0_u64, 0_u64);
-        for paragraph in document.paragraphs() {
-            paragraphs += 1;
-            if !seen.insert(paragraph) {
-                repeats += 1;
-                repeated_chars += chars(paragraph);
-            }
-        }
-        if repeats == 0 {
+        let repeats = Repeats::of(document);
+        if repeats.repeats == 0 {
             return None;
         }
-        let exceeds =
-            |reason, value, threshold| (value > threshold).then_some(Finding { reason, value, threshold });
-        exceeds(
-            "repeated_paragraphs",
-            repeats as f64 / paragraphs as f64,
-            self.thresholds.max_repeated_paragraphs,
-        )
-        .or_else(|| {
-            // A repeat lies in the text, so the text is not empty here.
-            let ratio = repeated_chars as f64 / chars(document.text) as f64;
-            exceeds("repeated_chars", ratio, self.thresholds.max_repeated_chars)
-        })
+        let [paragraphs, chars] = &self.checks;
+        paragraphs
+            .judge(repeats.share_of_paragraphs().into())
+            .or_else(|| chars.judge(repeats.share_of_chars(document).into()))
+    }
+
+    fn measure(&self, document: &Document<'_>) -> Vec<Measured> {
+        let repeats = Repeats::of(document);
+        vec![repeats.share_of_paragraphs().into(), repeats.share_of_chars(document).into()]
+    }
+}
+
+impl Repeats {
+    fn of(document: &Document<'_>) -> Self {
+        let mut seen = HashSet::new();
+        let mut repeats = Self::default();
+        for paragraph in document.paragraphs() {
+            repeats.paragraphs += 1;
+            if !seen.insert(paragraph) {
+                repeats.repeats += 1;
+                repeats.chars += chars(paragraph);
+            }
+        }
+        repeats
+    }
+
+    fn share_of_paragraphs(&self) -> f64 {
+        self.repeats as f64 / self.paragraphs as f64
+    }
+
+    fn share_of_chars(&self, document: &Document<'_>) -> f64 {
+        // Without repeats the text may be empty.
+        if self.repeats == 0 { 0.0 } else { self.chars as f64 / chars(document.text) as f64 }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::agrees;
 
-    fn judge(text: &str) -> Verdict {
-        Repetition::new(config::Repetition::default()).judge(&Document::new(text))
+    fn judge(text: &str) -> Option<(&'static str, f64, Option<f64>)> {
+        let verdict = agrees(&Repetition::new(&config::Repetition::default()), text);
+        verdict.map(|finding| (finding.reason, finding.value, finding.threshold))
     }
 
     #[test]
     fn the_thresholds_are_strict() {
-        assert_eq!(
-            judge("a\n\nb\n\na"),
-            Some(Finding { reason: "repeated_paragraphs", value: 1.0 / 3.0, threshold: 0.3 })
-        );
+        assert_eq!(judge("a\n\nb\n\na"), Some(("repeated_paragraphs", 1.0 / 3.0, Some(0.3))));
         assert_eq!(judge("a\n\nb\n\nc\n\na"), None);
-        let finding = judge("aaaaaaaaaa\n\nb\n\nc\n\naaaaaaaaaa").unwrap();
-        assert_eq!((finding.reason, finding.value), ("repeated_chars", 10.0 / 28.0));
+        let text = "aaaaaaaaaa\n\nb\n\nc\n\naaaaaaaaaa";
+        assert_eq!(judge(text), Some(("repeated_chars", 10.0 / 28.0, Some(0.2))));
         assert_eq!(judge(""), None);
         assert_eq!(judge("\n\n\n\n"), None);
     }

@@ -8,7 +8,7 @@
 //! **Default and its source.** Three lines of three characters: the paragraph length filter of
 //! "Pretraining LLMs" (DeepLearning.AI and Upstage, 2024), lesson 2.
 
-use super::{Finding, Rule, Verdict};
+use super::{Check, Measured, Rule, Verdict, Wanted};
 use crate::config;
 use crate::document::{Document, chars};
 
@@ -16,13 +16,16 @@ use crate::document::{Document, chars};
 #[derive(Debug)]
 pub struct ShortLines {
     thresholds: config::ShortLines,
+    checks: [Check; 2],
 }
 
 impl ShortLines {
     /// The rule with these thresholds.
     #[must_use]
     pub fn new(thresholds: config::ShortLines) -> Self {
-        Self { thresholds }
+        let lines = Check::new("few_lines", Wanted::AtLeast(thresholds.min_lines as f64));
+        let chars = Check::new("short_lines", Wanted::AtLeast(thresholds.min_line_chars as f64));
+        Self { thresholds, checks: [lines, chars] }
     }
 
     fn is_long(&self, line: &str) -> bool {
@@ -32,20 +35,16 @@ impl ShortLines {
         bytes >= wanted && (bytes >= 4 * wanted || chars(line) >= wanted)
     }
 
-    /// Runs only for documents that are dropped: it has to look at every line.
-    fn measure(&self, document: &Document<'_>) -> Finding {
-        let wanted = self.thresholds.min_lines;
+    /// The number of lines, and the length of the `min_lines`-th longest, 0 where there are fewer.
+    fn counts(&self, document: &Document<'_>) -> [f64; 2] {
         let mut lengths: Vec<u64> = document.lines().map(chars).collect();
-        if (lengths.len() as u64) < wanted {
-            return Finding { reason: "few_lines", value: lengths.len() as f64, threshold: wanted as f64 };
+        let nth = self.thresholds.min_lines.saturating_sub(1) as usize;
+        if nth >= lengths.len() {
+            return [lengths.len() as f64, 0.0];
         }
-        let nth = wanted as usize - 1;
         let (_, length, _) = lengths.select_nth_unstable_by(nth, |left, right| right.cmp(left));
-        Finding {
-            reason: "short_lines",
-            value: *length as f64,
-            threshold: self.thresholds.min_line_chars as f64,
-        }
+        let length = *length as f64;
+        [lengths.len() as f64, length]
     }
 }
 
@@ -54,8 +53,8 @@ impl Rule for ShortLines {
         "short_lines"
     }
 
-    fn reasons(&self) -> &'static [&'static str] {
-        &["few_lines", "short_lines"]
+    fn checks(&self) -> &[Check] {
+        &self.checks
     }
 
     fn judge(&self, document: &Document<'_>) -> Verdict {
@@ -69,27 +68,32 @@ impl Rule for ShortLines {
                 }
             }
         }
-        Some(self.measure(document))
+        // Every line is looked at only where the document goes.
+        let [lines, chars] = self.counts(document);
+        self.checks[0].judge(lines.into()).or_else(|| self.checks[1].judge(chars.into()))
+    }
+
+    fn measure(&self, document: &Document<'_>) -> Vec<Measured> {
+        self.counts(document).map(Measured::from).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::agrees;
 
-    fn judge(text: &str) -> Verdict {
-        ShortLines::new(config::ShortLines::default()).judge(&Document::new(text))
+    fn judge(text: &str) -> Option<(&'static str, f64, Option<f64>)> {
+        let verdict = agrees(&ShortLines::new(config::ShortLines::default()), text);
+        verdict.map(|finding| (finding.reason, finding.value, finding.threshold))
     }
 
     #[test]
     fn names_what_is_missing() {
         assert_eq!(judge("abc\nabc\nabc"), None);
-        assert_eq!(judge("abc\nabc"), Some(Finding { reason: "few_lines", value: 2.0, threshold: 3.0 }));
-        assert_eq!(
-            judge("abcd\nab\nabc\n"),
-            Some(Finding { reason: "short_lines", value: 2.0, threshold: 3.0 })
-        );
+        assert_eq!(judge("abc\nabc"), Some(("few_lines", 2.0, Some(3.0))));
+        assert_eq!(judge("abcd\nab\nabc\n"), Some(("short_lines", 2.0, Some(3.0))));
         assert_eq!(judge("é\u{301}x\n한국어\nabc"), None);
-        assert_eq!(judge("éx\n한국어\nabc").map(|finding| finding.reason), Some("short_lines"));
+        assert_eq!(judge("éx\n한국어\nabc").map(|(reason, ..)| reason), Some("short_lines"));
     }
 }
