@@ -6,6 +6,7 @@ mod capsule;
 mod clean;
 mod error;
 mod pack;
+mod rules;
 mod run;
 mod tokenizer;
 
@@ -45,6 +46,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<CleanedStream>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::about_rules, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::checks, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::examine, module)?)?;
     module.add_function(wrap_pyfunction!(run::plan, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)?;

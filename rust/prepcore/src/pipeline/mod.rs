@@ -5,6 +5,7 @@ pub mod clean_stream;
 mod cleaning;
 mod each;
 mod emit;
+mod examine;
 mod folder;
 mod grouping;
 mod judge;
@@ -23,6 +24,7 @@ pub mod tokenizer;
 mod watch;
 
 pub use cleaning::{Outcome, Waiting};
+pub use examine::{Examination, ExaminedCheck, Examiner, RuleCheck};
 pub use preview::{Preview, preview};
 pub use tokenization::Tokenization;
 pub(crate) use watch::Lookout;
