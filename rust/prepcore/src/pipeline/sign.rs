@@ -222,12 +222,7 @@ impl<'a> Signer<'a> {
     /// Signs a key file of a folder of `--against`.
     pub(crate) fn sign_against(&self, file: usize, look: impl FnMut() -> Result<()>) -> Result<()> {
         let mut writer = SignatureWriter::create(against_path(self.run, file))?;
-        let keys = looking(self.folder.against.keys(file)?, look).map(|pair| {
-            let (key, twin) = pair?;
-            let (crate::dedup::Twin::Against(address) | crate::dedup::Twin::Input(address)) = twin;
-            Ok((key, address))
-        });
-        self.append(&mut writer, keys)?;
+        self.append(&mut writer, looking(self.folder.against.keys(file)?, look))?;
         writer.commit(PartFacts::default(), None)
     }
 
@@ -236,12 +231,8 @@ impl<'a> Signer<'a> {
         let mut writer = SignatureWriter::create(part_path(self.run, part))?;
         for piece in self.finished.pieces(part) {
             look()?;
-            let records = looking(KeyFile::open(self.run.out(), &piece.record.keys)?, &mut look);
-            let keys = records.filter_map(|record| match record {
-                Ok(record) => Some(Ok((record.key?, record.address))),
-                Err(error) => Some(Err(error)),
-            });
-            self.append(&mut writer, keys)?;
+            let keys = KeyFile::open(self.run.out(), &piece.record.keys)?.keys();
+            self.append(&mut writer, looking(keys, &mut look))?;
         }
         Ok(writer)
     }
