@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::folder::CleanFolder;
+use super::judge::Judged;
 use super::looking::looking;
 use super::pool::{Event, Reservation, Road, Step};
-use super::{Progress, judge::Judged};
 use crate::dedup::{Key, Run, SignatureWriter};
 use crate::ledger::KeyFile;
 use crate::resume::{FinishedParts, RunFolder};
@@ -123,13 +123,8 @@ impl<'a> Road for Sign<'a> {
     }
 
     fn map(&self, unit: Unit) -> Result<Signed> {
-        let documents = self.folder.plan.documents(unit)?;
-        let progress = self.folder.progress;
-        Progress::add(&progress.documents, documents.rows());
-        Progress::add(&progress.unreadable, documents.unreadable_rows());
-        Progress::add(&progress.bytes, documents.bytes);
+        let Judged { documents, keys, .. } = self.folder.judged(unit)?;
         let (lines, rows) = (documents.lines, documents.rows());
-        let Judged { documents, keys, .. } = self.folder.judge.judge(documents)?;
         let keys = keys.into_iter().zip(documents.addresses);
         Ok(Signed { keys: keys.filter_map(|(key, address)| Some((key?, address))).collect(), lines, rows })
     }
