@@ -161,14 +161,8 @@ impl Cleaning<'_> {
         let run_keys = sign::run_keys(self.configuration.memory.bytes());
         let (whole, unread): (Vec<usize>, Vec<usize>) =
             unsigned.iter().partition(|part| finished.holds(**part));
-        let starts: Vec<Start> = unread
-            .iter()
-            .map(|part| {
-                let begun = finished.begun(*part);
-                let begun = begun.as_ref().map(|(piece, position, facts)| (*piece, *position, facts));
-                Before::default().start(plan, *part, begun)
-            })
-            .collect();
+        let starts: Vec<Start> =
+            unread.iter().map(|part| finished.start(&Before::default(), plan, *part)).collect();
         let remaining = Remaining::new(plan, unread, &starts);
         let clock = self.begin(Activity::Sign, &remaining);
         let signer = Signer::new(self.folder, &self.run, &finished, run_keys, remaining.stopping());
@@ -212,9 +206,7 @@ impl Cleaning<'_> {
             if part > 0 && self.configuration.limit.is_some_and(|limit| before.documents() >= limit) {
                 break;
             }
-            let begun = finished.begun(part);
-            let begun = begun.as_ref().map(|(piece, position, facts)| (*piece, *position, facts));
-            signed.starts.push(before.start(plan, part, begun));
+            signed.starts.push(finished.start(&before, plan, part));
             if !self.needs_signatures() {
                 continue;
             }
