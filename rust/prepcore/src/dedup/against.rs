@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{KEY_ALGORITHM, KEY_SEED, Key, Twin};
+use super::{KEY_ALGORITHM, KEY_SEED, Key};
 use crate::checksum::checksum;
 use crate::config::DedupKey;
-use crate::ledger::KeyFile;
+use crate::ledger::{KeyFile, KeyRecord};
 use crate::manifest::{Cleaned, FileRecord, HashRecord};
 use crate::source::Address;
 use crate::{Error, Result};
@@ -69,7 +69,7 @@ impl Against {
         Ok(())
     }
 
-    /// Their input files, by the number that a [`Twin::Against`] names.
+    /// Their input files, by the number that [`super::Twin::Against`] names.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
@@ -84,17 +84,40 @@ impl Against {
         self.files.len()
     }
 
-    /// The keys of the documents that a key file's folder holds.
-    pub(crate) fn keys(&self, file: usize) -> Result<impl Iterator<Item = Result<(Key, Twin)>>> {
+    /// The keys of the documents that a key file's folder holds: of those that were kept alone.
+    pub(crate) fn keys(&self, file: usize) -> Result<impl Iterator<Item = Result<(Key, Address)>>> {
         let File { folder, keys, first } = &self.files[file];
-        let held = KeyFile::open(folder, keys)?.filter_map(move |record| match record {
-            Ok(record) if record.kept => {
-                let address = Address { source: first + record.address.source, ..record.address };
-                Some(Ok((record.key?, Twin::Against(address))))
-            }
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        Ok(held)
+        let held = move |record: KeyRecord| {
+            let address = Address { source: first + record.address.source, ..record.address };
+            record.kept.then_some((record.key?, address))
+        };
+        Ok(KeyFile::open(folder, keys)?.filter_map(move |record| record.map(held).transpose()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::KEYS_HEADER;
+
+    #[test]
+    fn a_document_that_went_after_its_key_was_seen_is_not_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = KEYS_HEADER.to_vec();
+        for (key, row, kept) in
+            [(Some(7), 3, true), (Some(8), 4, false), (None, 9, true), (Some(5), 12, true)]
+        {
+            bytes.extend(KeyRecord { key, address: Address { source: 1, row }, kept }.encode());
+        }
+        std::fs::write(folder.path().join("keys"), &bytes).unwrap();
+        let checksum = checksum(xxh3_128(&bytes));
+        let keys = FileRecord { path: "keys".into(), rows: 4, bytes: bytes.len() as u64, checksum };
+        let all = KeyFile::open(folder.path(), &keys).unwrap().keys().map(|pair| pair.unwrap().0);
+        assert_eq!(all.collect::<Vec<_>>(), [7, 8, 5]);
+        let file = File { folder: folder.path().to_path_buf(), keys, first: 2 };
+        let against = Against { files: vec![file], ..Against::default() };
+        let held: Vec<_> = against.keys(0).unwrap().map(Result::unwrap).collect();
+        let address = |row| Address { source: 3, row };
+        assert_eq!(held, [(7, address(3)), (5, address(12))]);
     }
 }

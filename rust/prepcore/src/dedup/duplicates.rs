@@ -52,26 +52,21 @@ impl Duplicate {
 /// Duplicates of one key range, in order.
 pub(crate) struct Section {
     records: Vec<u8>,
-    /// How many lie in each part and those before it.
-    ends: Vec<u64>,
+    /// How many lie in each part.
+    counts: Vec<u64>,
 }
 
 impl Section {
     /// A section of duplicates, each with the number of its part, in any order.
     pub(crate) fn new(mut duplicates: Vec<(usize, Duplicate)>, parts: usize) -> Self {
         duplicates.sort_unstable();
-        let mut ends = vec![0; parts];
+        let mut counts = vec![0; parts];
         let mut records = Vec::with_capacity(duplicates.len() * RECORD);
         for (part, duplicate) in duplicates {
-            ends[part] += 1;
+            counts[part] += 1;
             records.extend(duplicate.encode());
         }
-        let mut sum = 0;
-        for end in &mut ends {
-            sum += *end;
-            *end = sum;
-        }
-        Self { records, ends }
+        Self { records, counts }
     }
 
     /// The number of duplicates.
@@ -90,7 +85,7 @@ impl DuplicatesWriter {
     }
 
     pub(crate) fn append(&mut self, section: &Section) -> Result<()> {
-        self.0.section(&section.records, &section.ends)
+        self.0.section(&section.records, &section.counts)
     }
 
     /// Commits the file, which holds these key ranges.

@@ -46,14 +46,8 @@ impl<'a> Resolver<'a> {
         writer: &Mutex<DuplicatesWriter>,
         stop: &AtomicBool,
     ) -> Result<(u64, u64)> {
-        let mut keys = 0;
-        for signatures in self.signatures {
-            let reader = signatures.reader()?;
-            for run in 0..signatures.runs() {
-                let bucket = reader.bucket(run, partition)?;
-                keys += bucket.end - bucket.start;
-            }
-        }
+        let buckets = self.buckets(partition)?;
+        let keys: u64 = buckets.iter().flatten().map(|bucket| bucket.end - bucket.start).sum();
         // Keys are hashes: equal stretches of the key space hold about equally many.
         let pieces = (keys * RECORD_WEIGHT).div_ceil(self.memory.max(1)).max(1).next_power_of_two();
         let (first, step) = ((partition as Key) << 120, (1 << 120) / Key::from(pieces));
@@ -63,26 +57,39 @@ impl<'a> Resolver<'a> {
                 return Err(Error::Cancelled);
             }
             let start = first + step * piece;
-            let keys = (pieces > 1).then(|| start..=start + (step - 1));
-            let section = Section::new(duplicates(&mut self.entries(partition, keys)?), self.parts);
+            let bounds = (pieces > 1).then(|| start..=start + (step - 1));
+            let section = Section::new(duplicates(&mut self.entries(&buckets, bounds)?), self.parts);
             found += section.len();
             writer.lock().unwrap_or_else(PoisonError::into_inner).append(&section)?;
         }
         Ok((keys, found))
     }
 
+    /// Where a partition's records lie: of each signature file, in each of its runs.
+    fn buckets(&self, partition: usize) -> Result<Vec<Vec<Range<u64>>>> {
+        let of_file = |signatures: &Signatures| {
+            let reader = signatures.reader()?;
+            (0..signatures.runs()).map(|run| reader.bucket(run, partition)).collect()
+        };
+        self.signatures.iter().map(of_file).collect()
+    }
+
     /// The documents of a partition whose keys lie within bounds, in input order.
-    fn entries(&self, partition: usize, keys: Option<RangeInclusive<Key>>) -> Result<Vec<Entry>> {
+    fn entries(
+        &self,
+        buckets: &[Vec<Range<u64>>],
+        bounds: Option<RangeInclusive<Key>>,
+    ) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut records = Vec::new();
-        for signatures in self.signatures {
+        for (signatures, runs) in self.signatures.iter().zip(buckets) {
             let reader = signatures.reader()?;
             let part = signatures.part().map(|part| part as u32);
-            for run in 0..signatures.runs() {
-                let mut bucket = reader.bucket(run, partition)?;
-                if let Some(keys) = &keys {
-                    let start = first_record(&reader, bucket.clone(), |key| key >= *keys.start())?;
-                    bucket = start..first_record(&reader, start..bucket.end, |key| key > *keys.end())?;
+            for bucket in runs {
+                let mut bucket = bucket.clone();
+                if let Some(bounds) = &bounds {
+                    let start = first_record(&reader, bucket.clone(), |key| key >= *bounds.start())?;
+                    bucket = start..first_record(&reader, start..bucket.end, |key| key > *bounds.end())?;
                 }
                 records.clear();
                 reader.read(bucket, &mut records)?;

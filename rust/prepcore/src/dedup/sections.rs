@@ -39,12 +39,15 @@ impl SectionsWriter {
         Ok(Self { file: AtomicFile::create(target)?, record, buckets, index: Vec::new(), records: 0 })
     }
 
-    /// Appends a section. `ends` says for each bucket how many records lie in it and those before it.
-    pub(crate) fn section(&mut self, records: &[u8], ends: &[u64]) -> Result<()> {
-        debug_assert_eq!(ends.len(), self.buckets);
+    /// Appends a section. `counts` says how many records lie in each bucket.
+    pub(crate) fn section(&mut self, records: &[u8], counts: &[u64]) -> Result<()> {
+        debug_assert_eq!(counts.len(), self.buckets);
+        debug_assert_eq!(counts.iter().sum::<u64>(), (records.len() / self.record) as u64);
         self.index.push(self.records);
-        self.index.extend(ends.iter().map(|end| self.records + end));
-        self.records += (records.len() / self.record) as u64;
+        for count in counts {
+            self.records += count;
+            self.index.push(self.records);
+        }
         self.file.append(records)
     }
 
@@ -181,9 +184,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let mut writer = SectionsWriter::create(path.clone(), 2, 3).unwrap();
-        writer.section(b"aabbcc", &[1, 1, 3]).unwrap();
+        writer.section(b"aabbcc", &[1, 0, 2]).unwrap();
         writer.section(b"", &[0, 0, 0]).unwrap();
-        writer.section(b"dd", &[0, 1, 1]).unwrap();
+        writer.section(b"dd", &[0, 1, 0]).unwrap();
         writer.commit(&"note").unwrap();
         let sections = Sections::open(&path, 2).unwrap();
         assert_eq!(sections.note::<String>().unwrap(), "note");
@@ -202,7 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let mut writer = SectionsWriter::create(path.clone(), 2, 3).unwrap();
-        writer.section(b"aabbcc", &[1, 1, 3]).unwrap();
+        writer.section(b"aabbcc", &[1, 0, 2]).unwrap();
         writer.commit(&()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         // The index is four numbers behind six bytes of records.

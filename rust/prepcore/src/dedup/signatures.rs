@@ -23,21 +23,16 @@ impl Run {
         self.0.len()
     }
 
-    /// The run's records sorted by key, equal keys in input order; and how many lie in each partition and before.
+    /// The run's records sorted by key, equal keys in input order; and how many lie in each partition.
     pub(crate) fn sort(mut self) -> SortedRun {
         self.0.sort_by_key(|(key, _)| *key);
         let mut records = Vec::with_capacity(self.0.len() * KEY_RECORD);
-        let mut ends = vec![0; PARTITIONS];
+        let mut counts = vec![0; PARTITIONS];
         for (key, address) in self.0 {
             records.extend(KeyRecord { key: Some(key), address, kept: true }.encode());
-            ends[partition_of(key)] += 1;
+            counts[partition_of(key)] += 1;
         }
-        let mut sum = 0;
-        for end in &mut ends {
-            sum += *end;
-            *end = sum;
-        }
-        SortedRun { records, ends }
+        SortedRun { records, counts }
     }
 }
 
@@ -45,7 +40,7 @@ impl Run {
 #[derive(Debug)]
 pub(crate) struct SortedRun {
     records: Vec<u8>,
-    ends: Vec<u64>,
+    counts: Vec<u64>,
 }
 
 /// What a signature file says beside its keys.
@@ -66,7 +61,7 @@ impl SignatureWriter {
     }
 
     pub(crate) fn append(&mut self, run: &SortedRun) -> Result<()> {
-        self.0.section(&run.records, &run.ends)
+        self.0.section(&run.records, &run.counts)
     }
 
     /// Commits the file; `relative` is the file whose rows are counted from the part's start.

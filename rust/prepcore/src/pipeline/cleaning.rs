@@ -135,11 +135,8 @@ impl<'a> Cleaning<'a> {
         for part in finished.iter() {
             let mut look = || watcher(self.folder.progress);
             look()?;
-            let records = looking(KeyFile::open(self.run.out(), &part.record.keys)?, look);
-            deduplication.remember(records.filter_map(|record| match record {
-                Ok(record) => Some(Ok((record.key?, Twin::Input(record.address)))),
-                Err(error) => Some(Err(error)),
-            }))?;
+            let keys = KeyFile::open(self.run.out(), &part.record.keys)?.keys();
+            deduplication.remember(looking(keys, look), Twin::Input)?;
         }
         if deduplication.is_over_budget() {
             return Ok(Pass::Spent);

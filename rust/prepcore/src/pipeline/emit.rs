@@ -69,12 +69,7 @@ impl<'a> Road for Emit<'a> {
     }
 
     fn map(&self, unit: Unit) -> Result<Judged> {
-        let documents = self.folder.plan.documents(unit)?;
-        let progress = self.folder.progress;
-        Progress::add(&progress.documents, documents.rows());
-        Progress::add(&progress.unreadable, documents.unreadable_rows());
-        Progress::add(&progress.bytes, documents.bytes);
-        self.folder.judge.judge(documents)
+        self.folder.judged(unit)
     }
 
     fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job>> {

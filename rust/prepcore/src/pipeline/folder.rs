@@ -3,13 +3,13 @@
 use arrow_schema::SchemaRef;
 
 use super::Progress;
-use super::judge::Judge;
+use super::judge::{Judge, Judged};
 use crate::Result;
 use crate::config::Clean;
 use crate::dedup::Against;
 use crate::ledger;
 use crate::sink::{DocumentSink, ParquetSink};
-use crate::source::Plan;
+use crate::source::{Plan, Unit};
 
 /// How documents are judged and encoded, and where that is counted.
 pub(crate) struct CleanFolder<'a> {
@@ -41,5 +41,13 @@ impl<'a> CleanFolder<'a> {
             dropped: ParquetSink::new(&dropped_schema, &declared, &[&["document", text]], level)?,
             dropped_schema,
         })
+    }
+    /// Reads, counts and judges a unit.
+    pub(super) fn judged(&self, unit: Unit) -> Result<Judged> {
+        let documents = self.plan.documents(unit)?;
+        Progress::add(&self.progress.documents, documents.rows());
+        Progress::add(&self.progress.unreadable, documents.unreadable_rows());
+        Progress::add(&self.progress.bytes, documents.bytes);
+        self.judge.judge(documents)
     }
 }

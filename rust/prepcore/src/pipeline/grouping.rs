@@ -56,7 +56,7 @@ impl Grouping {
     ) {
         let bytes = decided.documents.bytes;
         let part = self.cursor.unit(plan, bytes);
-        self.go_to(part, position, jobs);
+        self.go_to(part, Some(position), jobs);
         let rows = decided.documents.len();
         if !self.units.is_empty() && (self.bytes + bytes > ROW_GROUP_BYTES || self.rows + rows > UNIT_ROWS) {
             jobs.push(self.flush(None));
@@ -71,7 +71,7 @@ impl Grouping {
         let (segment, next) = (remaining.segment(number), remaining.segment(number + 1));
         if let Some(segment) = segment {
             self.cursor.segment_end(remaining.plan, segment, next);
-            self.go_to(self.cursor.part(), Position { segment: segment + 1, offset: 0 }, jobs);
+            self.go_to(self.cursor.part(), None, jobs);
         }
     }
 
@@ -82,10 +82,9 @@ impl Grouping {
         }
     }
 
-    /// Ends the part where another begins, or the piece of it where the next one does.
-    fn go_to(&mut self, part: Part, position: Position, jobs: &mut Vec<Job>) {
+    /// Ends the part where another begins, or a piece of it where the next one does: at `next`.
+    fn go_to(&mut self, part: Part, next: Option<Position>, jobs: &mut Vec<Job>) {
         if part != self.part {
-            let next = (part.number == self.part.number).then_some(position);
             jobs.push(self.flush(Some(Close { next })));
             self.part = part;
         }

@@ -85,20 +85,24 @@ impl Deduplication<'_> {
     pub(crate) fn learn(&mut self, against: &Against, mut look: impl FnMut() -> Result<()>) -> Result<()> {
         for file in 0..against.files() {
             look()?;
-            self.remember(looking(against.keys(file)?, &mut look))?;
+            self.remember(looking(against.keys(file)?, &mut look), Twin::Against)?;
         }
         Ok(())
     }
 
-    /// Takes in keys. Stops where the budget is spent.
-    pub(crate) fn remember(&mut self, keys: impl Iterator<Item = Result<(Key, Twin)>>) -> Result<()> {
+    /// Takes in keys of documents that are twins of a kind. Stops where the budget is spent.
+    pub(crate) fn remember(
+        &mut self,
+        keys: impl Iterator<Item = Result<(Key, Address)>>,
+        kind: fn(Address) -> Twin,
+    ) -> Result<()> {
         for pair in keys {
             if self.is_over_budget() {
                 return Ok(());
             }
             let Self::Memory { seen, .. } = self else { return Ok(()) };
-            let (key, twin) = pair?;
-            seen.insert_twin(key, twin);
+            let (key, address) = pair?;
+            seen.insert_twin(key, kind(address));
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::folder::CleanFolder;
+use super::judge::Judged;
 use super::looking::looking;
 use super::pool::{Event, Reservation, Road, Step};
-use super::{Progress, judge::Judged};
-use crate::dedup::{Key, Run, SignatureWriter};
+use crate::dedup::{Key, Run, SignatureWriter, SortedRun};
 use crate::ledger::KeyFile;
 use crate::resume::{FinishedParts, RunFolder};
 use crate::source::{Address, Numbering, PartFacts, Remaining, Unit, UnitLines};
@@ -49,17 +49,11 @@ pub(crate) struct SignOrder {
     rows: u64,
 }
 
-/// A run to sort, and whether the part ends with it.
-pub(crate) struct SignJob {
+/// A run of a part, to sort or sorted.
+pub(crate) struct PartRun<R> {
     part: usize,
-    run: Run,
-    close: Option<PartFacts>,
-}
-
-/// A sorted run.
-pub(crate) struct SignDone {
-    part: usize,
-    run: crate::dedup::SortedRun,
+    run: R,
+    /// What was read of the part, where it ends with this run.
     close: Option<PartFacts>,
 }
 
@@ -99,8 +93,8 @@ impl SignOrder {
         }
     }
 
-    fn close(&mut self, next: Option<usize>) -> SignJob {
-        let job = SignJob {
+    fn close(&mut self, next: Option<usize>) -> PartRun<Run> {
+        let job = PartRun {
             part: self.part,
             run: std::mem::take(&mut self.run),
             close: Some(std::mem::take(&mut self.facts)),
@@ -113,8 +107,8 @@ impl SignOrder {
 impl<'a> Road for Sign<'a> {
     type Source = Remaining<'a>;
     type Mapped = Signed;
-    type Job = SignJob;
-    type Done = SignDone;
+    type Job = PartRun<Run>;
+    type Done = PartRun<SortedRun>;
     type Order = SignOrder;
     type Writer = Signer<'a>;
 
@@ -123,18 +117,13 @@ impl<'a> Road for Sign<'a> {
     }
 
     fn map(&self, unit: Unit) -> Result<Signed> {
-        let documents = self.folder.plan.documents(unit)?;
-        let progress = self.folder.progress;
-        Progress::add(&progress.documents, documents.rows());
-        Progress::add(&progress.unreadable, documents.unreadable_rows());
-        Progress::add(&progress.bytes, documents.bytes);
+        let Judged { documents, keys, .. } = self.folder.judged(unit)?;
         let (lines, rows) = (documents.lines, documents.rows());
-        let Judged { documents, keys, .. } = self.folder.judge.judge(documents)?;
         let keys = keys.into_iter().zip(documents.addresses);
         Ok(Signed { keys: keys.filter_map(|(key, address)| Some((key?, address))).collect(), lines, rows })
     }
 
-    fn order(&self, order: &mut SignOrder, event: Event<Signed>) -> Result<Step<SignJob>> {
+    fn order(&self, order: &mut SignOrder, event: Event<Signed>) -> Result<Step<PartRun<Run>>> {
         let mut step = Step::default();
         match event {
             Event::Unit(signed, held) => {
@@ -144,7 +133,7 @@ impl<'a> Road for Sign<'a> {
                 drop::<Reservation>(held);
                 if order.run.len() >= self.run_keys {
                     let run = std::mem::take(&mut order.run);
-                    step.jobs.push(SignJob { part: order.part, run, close: None });
+                    step.jobs.push(PartRun { part: order.part, run, close: None });
                 }
             }
             Event::SegmentEnd(number) => {
@@ -165,11 +154,11 @@ impl<'a> Road for Sign<'a> {
         Ok(step)
     }
 
-    fn finish(&self, job: SignJob) -> Result<SignDone> {
-        Ok(SignDone { part: job.part, run: job.run.sort(), close: job.close })
+    fn finish(&self, job: PartRun<Run>) -> Result<PartRun<SortedRun>> {
+        Ok(PartRun { part: job.part, run: job.run.sort(), close: job.close })
     }
 
-    fn write(&self, writer: &mut Signer<'a>, done: SignDone) -> Result<()> {
+    fn write(&self, writer: &mut Signer<'a>, done: PartRun<SortedRun>) -> Result<()> {
         let mut open = match writer.open.take() {
             Some(open) => open,
             None => writer.begin(done.part, || match writer.stopping.load(Ordering::Relaxed) {
@@ -222,12 +211,7 @@ impl<'a> Signer<'a> {
     /// Signs a key file of a folder of `--against`.
     pub(crate) fn sign_against(&self, file: usize, look: impl FnMut() -> Result<()>) -> Result<()> {
         let mut writer = SignatureWriter::create(against_path(self.run, file))?;
-        let keys = looking(self.folder.against.keys(file)?, look).map(|pair| {
-            let (key, twin) = pair?;
-            let (crate::dedup::Twin::Against(address) | crate::dedup::Twin::Input(address)) = twin;
-            Ok((key, address))
-        });
-        self.append(&mut writer, keys)?;
+        self.append(&mut writer, looking(self.folder.against.keys(file)?, look))?;
         writer.commit(PartFacts::default(), None)
     }
 
@@ -236,12 +220,8 @@ impl<'a> Signer<'a> {
         let mut writer = SignatureWriter::create(part_path(self.run, part))?;
         for piece in self.finished.pieces(part) {
             look()?;
-            let records = looking(KeyFile::open(self.run.out(), &piece.record.keys)?, &mut look);
-            let keys = records.filter_map(|record| match record {
-                Ok(record) => Some(Ok((record.key?, record.address))),
-                Err(error) => Some(Err(error)),
-            });
-            self.append(&mut writer, keys)?;
+            let keys = KeyFile::open(self.run.out(), &piece.record.keys)?.keys();
+            self.append(&mut writer, looking(keys, &mut look))?;
         }
         Ok(writer)
     }

@@ -62,11 +62,12 @@ impl FinishedParts {
         self.pieces(part).last().is_some_and(|last| last.next.is_none())
     }
 
-    /// What reading the finished pieces of a part came to, and where the next one begins; none where none is, or
-    /// all are.
-    pub(crate) fn begun(&self, part: usize) -> Option<(usize, Position, PartFacts)> {
-        let last = self.pieces(part).last()?;
-        Some((last.piece + 1, last.next?, self.facts(part)))
+    /// Where a part goes on that is not all finished: behind its finished pieces. `before` went past the parts
+    /// before it.
+    pub(crate) fn start(&self, before: &Before, plan: &Plan, part: usize) -> Start {
+        let facts = self.facts(part);
+        let last = self.pieces(part).last();
+        before.start(plan, part, last.and_then(|last| Some((last.piece + 1, last.next?, &facts))))
     }
 
     /// What reading the finished pieces of a part came to.
@@ -87,8 +88,7 @@ impl FinishedParts {
             let part = Part { number: first, piece: 0 };
             Start { part, position, lines: (0, 0), documents: before.documents() }
         } else {
-            let begun = self.begun(first);
-            before.start(plan, first, begun.as_ref().map(|(piece, at, facts)| (*piece, *at, facts)))
+            self.start(&before, plan, first)
         };
         self.0.range(start.part..).next().is_none().then_some(start)
     }

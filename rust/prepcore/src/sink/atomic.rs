@@ -18,7 +18,8 @@ const WRITE: usize = 1 << 18;
 pub(crate) struct AtomicFile {
     target: PathBuf,
     temporary: PathBuf,
-    file: Option<File>,
+    file: File,
+    renamed: bool,
     hash: Box<Xxh3>,
     bytes: u64,
 }
@@ -37,7 +38,7 @@ impl AtomicFile {
         let temporary = target.with_file_name(format!(".{name}.tmp"));
         let file = fault::point("create", &temporary).and_then(|()| File::create(&temporary));
         let file = file.map_err(|source| Error::io(&temporary, "create", source))?;
-        Ok(Self { target, temporary, file: Some(file), hash: Box::new(Xxh3::new()), bytes: 0 })
+        Ok(Self { target, temporary, file, renamed: false, hash: Box::new(Xxh3::new()), bytes: 0 })
     }
 
     /// Where the file will be.
@@ -52,19 +53,13 @@ impl AtomicFile {
 
     /// Flushes the file to disk and gives it its name.
     pub(crate) fn commit(mut self) -> Result<Written> {
-        if let Some(file) = self.file.take() {
-            let flushed = fault::point("flush", &self.target).and_then(|()| file.sync_all());
-            flushed.map_err(|source| {
-                let _ = fs::remove_file(&self.temporary);
-                Error::io(&self.target, "flush", source)
-            })?;
-        }
-        let renamed =
-            fault::point("rename", &self.target).and_then(|()| fs::rename(&self.temporary, &self.target));
-        renamed.map_err(|source| {
-            let _ = fs::remove_file(&self.temporary);
-            Error::io(&self.target, "rename", source)
-        })?;
+        fault::point("flush", &self.target)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|source| Error::io(&self.target, "flush", source))?;
+        fault::point("rename", &self.target)
+            .and_then(|()| fs::rename(&self.temporary, &self.target))
+            .map_err(|source| Error::io(&self.target, "rename", source))?;
+        self.renamed = true;
         let folder = self.target.parent().unwrap_or(Path::new("."));
         // The name is on disk only once its folder is.
         File::open(folder)
@@ -77,9 +72,8 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(file) = &mut self.file else { return Err(io::Error::other("the file is closed")) };
         fault::point("write", &self.target)?;
-        let written = file.write(&bytes[..bytes.len().min(WRITE)])?;
+        let written = self.file.write(&bytes[..bytes.len().min(WRITE)])?;
         self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
@@ -92,8 +86,8 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // After a commit nothing is left under this name; an error here has no one to hear it.
-        if self.file.take().is_some() {
+        // An error here has no one to hear it.
+        if !self.renamed {
             let _ = fs::remove_file(&self.temporary);
         }
     }

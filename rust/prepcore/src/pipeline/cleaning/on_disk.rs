@@ -57,13 +57,12 @@ impl Cleaning<'_> {
     pub(super) fn on_disk(&mut self, watcher: Watcher<'_>) -> Result<Option<Waiting>> {
         let step = self.configuration.step;
         let parts = self.folder.plan.parts.len();
-        if matches!(step, Step::Auto | Step::Sign) {
-            self.sign(&mut *watcher)?;
-        }
         let (mut finished, _) = self.run.finished()?;
+        if matches!(step, Step::Auto | Step::Sign) {
+            self.sign(&finished, &mut *watcher)?;
+        }
         let signed = self.signed(&finished)?;
         let files = self.folder.against.files();
-        let waiting = |step, done: usize, missing: &[usize]| self.waiting(step, done, missing);
         let unsigned: Vec<usize> = if self.is_deduplicated() {
             (0..files).filter(|file| !sign::against_path(&self.run, *file).exists()).collect()
         } else {
@@ -71,11 +70,11 @@ impl Cleaning<'_> {
         };
         if !signed.missing.is_empty() || !unsigned.is_empty() {
             let missing: Vec<usize> = signed.missing.iter().chain(&unsigned).copied().collect();
-            let waiting = waiting("sign", parts - signed.missing.len(), &missing);
+            let waiting = self.waiting("sign", parts - signed.missing.len(), &missing);
             return self.required(step == Step::Resolve || step == Step::Emit, waiting);
         }
         if step == Step::Sign {
-            return Ok(Some(waiting("resolve", 0, &[])));
+            return Ok(Some(self.waiting("resolve", 0, &[])));
         }
         if self.is_deduplicated() {
             if step != Step::Emit {
@@ -148,12 +147,11 @@ impl Cleaning<'_> {
     }
 
     /// Writes the signatures of this shard's parts.
-    fn sign(&mut self, watcher: Watcher<'_>) -> Result<()> {
+    fn sign(&mut self, finished: &FinishedParts, watcher: Watcher<'_>) -> Result<()> {
         if !self.needs_signatures() {
             return Ok(());
         }
         let plan = self.folder.plan;
-        let (finished, _) = self.run.finished()?;
         let shard = self.run.shard();
         let unsigned = (0..plan.parts.len()).filter(|part| shard.owns(*part));
         let unsigned: Vec<usize> =
@@ -161,17 +159,11 @@ impl Cleaning<'_> {
         let run_keys = sign::run_keys(self.configuration.memory.bytes());
         let (whole, unread): (Vec<usize>, Vec<usize>) =
             unsigned.iter().partition(|part| finished.holds(**part));
-        let starts: Vec<Start> = unread
-            .iter()
-            .map(|part| {
-                let begun = finished.begun(*part);
-                let begun = begun.as_ref().map(|(piece, position, facts)| (*piece, *position, facts));
-                Before::default().start(plan, *part, begun)
-            })
-            .collect();
+        let starts: Vec<Start> =
+            unread.iter().map(|part| finished.start(&Before::default(), plan, *part)).collect();
         let remaining = Remaining::new(plan, unread, &starts);
         let clock = self.begin(Activity::Sign, &remaining);
-        let signer = Signer::new(self.folder, &self.run, &finished, run_keys, remaining.stopping());
+        let signer = Signer::new(self.folder, &self.run, finished, run_keys, remaining.stopping());
         let mut look = || watcher(self.folder.progress);
         let against = (0..self.folder.against.files())
             .filter(|file| shard.owns(*file) && !sign::against_path(&self.run, *file).exists());
@@ -212,9 +204,7 @@ impl Cleaning<'_> {
             if part > 0 && self.configuration.limit.is_some_and(|limit| before.documents() >= limit) {
                 break;
             }
-            let begun = finished.begun(part);
-            let begun = begun.as_ref().map(|(piece, position, facts)| (*piece, *position, facts));
-            signed.starts.push(before.start(plan, part, begun));
+            signed.starts.push(finished.start(&before, plan, part));
             if !self.needs_signatures() {
                 continue;
             }
