@@ -5,6 +5,7 @@
 mod capsule;
 mod clean;
 mod error;
+mod inspect;
 mod pack;
 mod rules;
 mod run;
@@ -52,6 +53,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::plan, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::fate, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::kept, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::documents, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

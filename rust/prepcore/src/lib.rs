@@ -60,6 +60,7 @@ pub mod dedup;
 pub mod document;
 pub mod error;
 mod guard;
+pub mod inspect;
 mod ledger;
 pub mod manifest;
 pub mod pack;
