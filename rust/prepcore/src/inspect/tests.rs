@@ -102,7 +102,7 @@ fn the_ledger_is_read_whole_or_in_part() {
         }
     }
     // A reason that is in few parts is met however few are read.
-    let few = ledger(&out, &Reading { parts: 1, rows: 1, values: 7, ..Reading::default() }).unwrap();
+    let few = ledger(&out, &Reading { parts: 1, values: 7, ..Reading::default() }).unwrap();
     assert_eq!(few.reasons.keys().collect::<Vec<_>>(), whole.reasons.keys().collect::<Vec<_>>());
     assert!(
         few.reasons.values().all(|of_reason| of_reason.values.len() <= 7 && of_reason.examples.len() <= 3)
@@ -135,7 +135,8 @@ fn kept_documents_have_the_addresses_of_their_texts() {
     let (out, manifest) = cleaned(folder.path());
     for seed in [0, 1, 99] {
         let drawn = kept(&out, 20, seed, &mut |_| Ok(())).unwrap();
-        assert_eq!(drawn.len(), 20);
+        // A unit of each part, and no more, is read for them.
+        assert!((1..=20).contains(&drawn.len()), "{}", drawn.len());
         for document in drawn {
             let address = Address { source: document.source, row: document.row };
             assert!(matches!(fate(&out, address).unwrap(), Fate::Kept(_)));
@@ -162,6 +163,6 @@ fn a_folder_that_is_none_of_ours_is_refused() {
     assert!(said(folder.path()).contains("has no manifest.json"), "{}", said(folder.path()));
     let missing = folder.path().join("missing");
     assert!(said(&missing).contains("no such folder"), "{}", said(&missing));
-    std::fs::create_dir(folder.path().join(UNFINISHED)).unwrap();
+    fs::create_dir(folder.path().join(UNFINISHED)).unwrap();
     assert!(said(folder.path()).contains("is not finished\nhint: "), "{}", said(folder.path()));
 }
