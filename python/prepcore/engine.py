@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prepcore.config import Settings
+from prepcore.config import Clean, Settings
+
+if TYPE_CHECKING:
+    from prepcore._core import CleanedStream
 
 
 class EngineMissingError(ImportError):
@@ -61,15 +64,32 @@ def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: An
         ``bytes_total``, ``unreadable``; or None.
     """
     engine = getattr(core(), verb)
-    ran = engine(settings.engine_json(), inputs, out, progress)
+    ran = engine(settings.engine_json(), inputs, out, progress, *_condition(settings))
     outcome, text = ran if isinstance(ran, tuple) else ("finished", ran)
     return Ran(outcome, json.loads(text))
 
 
 def plan(verb: str, settings: Settings, inputs: list[str], out: str) -> dict[str, Any]:
     """Return what `run` would read and write: files, kind, segments, parts, bytes, free space."""
-    planned: dict[str, Any] = json.loads(core().plan(verb, settings.engine_json(), inputs, out))
+    text = core().plan(verb, settings.engine_json(), inputs, out, *_condition(settings))
+    planned: dict[str, Any] = json.loads(text)
     return planned
+
+
+def clean_stream(settings: Clean, stream: object) -> CleanedStream:
+    """Start cleaning an Arrow stream."""
+    cleaned: CleanedStream = core().clean_stream(settings.engine_json(), stream, *_condition(settings))
+    return cleaned
+
+
+def _condition(settings: Settings) -> tuple[Any, ...]:
+    """Return what evaluates the settings' condition, where they have one."""
+    where = getattr(settings, "where", None)
+    if where is None:
+        return ()
+    from prepcore.condition import evaluator
+
+    return (evaluator(where),)
 
 
 def summary_of(stream: Any) -> dict[str, Any] | None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from prepcore import config, engine
+from prepcore.rules import Rule, Rules, chosen
 from prepcore.runs import Inputs, PathLike, paths_of
 
 if TYPE_CHECKING:
@@ -42,8 +43,17 @@ class CleanSettings(TypedDict, total=False):
     columns: Literal["all"] | list[str]
     format: Literal["auto", "parquet", "jsonl", "jsonl.gz", "jsonl.zst"]
     compression_level: int
-    profile: Literal["basic"]
-    rules: config.Rules
+    profile: Literal["basic", "course"]
+    rules: Rules | Sequence[Rule | str]
+    language: list[str]
+    min_language_score: float
+    language_model: str | None
+    classifier: str | None
+    label: str | None
+    min_score: float | None
+    max_score: float | None
+    keep_scores: bool
+    where: str | pl.Expr | None
     dedup_key: str
     dedup: Literal["auto", "memory", "disk", "off"]
     against: list[str]
@@ -132,7 +142,7 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
         ``ConfigurationError`` for a setting out of range, ``InputError`` for what cannot be read (such as a
         frame without the text column), ``RunError`` for what fails later.
     """
-    chosen = config.Clean(**settings)
+    chosen = settings_of(settings)
     if isinstance(source, str | os.PathLike | list | tuple):
         if out is None:
             raise TypeError(
@@ -153,8 +163,14 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
     if isinstance(source, pl.DataFrame):
         lazy, chosen = _select(source.lazy(), chosen)
         return _clean_frame(lazy.collect(), chosen)
-    stream = engine.core().clean_stream(chosen.engine_json(), source)
+    stream = engine.clean_stream(chosen, source)
     return Cleaned(stream, lambda: engine.summary_of(stream))
+
+
+def settings_of(settings: CleanSettings) -> config.Clean:
+    """Make the configuration out of keyword arguments, where rules may be a list."""
+    rules = settings.get("rules")
+    return config.Clean(**{**settings, **({} if rules is None else {"rules": chosen(rules)})})  # type: ignore[arg-type]
 
 
 def _select(frame: pl.LazyFrame, settings: config.Clean) -> tuple[pl.LazyFrame, config.Clean]:
@@ -176,14 +192,14 @@ def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.Data
     from prepcore.transport import prepare
 
     text = settings.text_column
-    judged = list(dict.fromkeys([text, *_key_column(settings)]))
+    judged = list(dict.fromkeys([text, *_key_column(settings), *_condition_columns(frame, settings)]))
     if settings.columns == "all" and set(judged) <= set(frame.columns):
         sent = frame.select(judged).with_row_index(_ROW)
     else:
         # The engine is shown the whole frame, and says which columns there are.
         sent = frame.clear()
     sent = prepare(sent.lazy(), sent.schema).collect()
-    stream = engine.core().clean_stream(settings.engine_json(), sent)
+    stream = engine.clean_stream(settings, sent)
     batches = [pl.DataFrame(batch) for batch in stream]
     summary = engine.summary_of(stream) or {}
     _warn_of_unreadable(summary)
@@ -199,6 +215,16 @@ def _key_column(settings: config.Clean) -> list[str]:
     """Name the column of ``column:NAME``."""
     kind, _, name = settings.dedup_key.partition(":")
     return [name] if kind == "column" and name else []
+
+
+def _condition_columns(frame: pl.DataFrame, settings: config.Clean) -> list[str]:
+    """Name the columns that the condition looks at; all where it names them by a pattern."""
+    if settings.where is None:
+        return []
+    from prepcore.condition import expression_of
+
+    names = expression_of(settings.where).meta.root_names()
+    return names if set(names) <= set(frame.columns) else list(frame.columns)
 
 
 @dataclass
@@ -224,7 +250,7 @@ class _LazyCleaning:
 
         self.summary = None
         sent = prepare(self.frame, self.schema).collect_batches()
-        stream = engine.core().clean_stream(self.settings.engine_json(), sent)
+        stream = engine.clean_stream(self.settings, sent)
         wanted = n_rows
         for arrow in stream:
             batch = restore(pl.DataFrame(arrow), self.schema)
@@ -250,7 +276,7 @@ def _clean_lazily(frame: pl.LazyFrame, settings: config.Clean) -> Cleaned[pl.Laz
     schema = frame.collect_schema()
     # The engine looks at settings and columns now, not when somebody collects.
     empty = prepare(pl.LazyFrame(schema=schema), schema).collect()
-    for _ in engine.core().clean_stream(settings.engine_json(), empty):
+    for _ in engine.clean_stream(settings, empty):
         pass
     cleaning = _LazyCleaning(frame, schema, settings)
     lazy = register_io_source(cleaning.batches, schema=schema, explain_name="prepcore.clean")

@@ -85,6 +85,14 @@ def finished(out: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def kill_once_finished(parts: int, out: Path, *arguments: object) -> None:
+    """Start a `prepcore clean` into a folder and kill it once so many parts are finished there."""
+    process = start(*arguments, "--out", out)
+    wait_for(process, lambda: len(finished(out)) >= parts)
+    process.kill()
+    process.communicate()
+
+
 def stamps(out: Path, entries: list[dict[str, Any]]) -> dict[Path, tuple[int, int]]:
     """Return inode and time stamp of each file of these parts."""
     records = [entry["record"] for entry in entries]

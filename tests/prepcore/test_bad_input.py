@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.conftest import Run
+from tests.prepcore import running
+from tests.prepcore.conftest import in_namespace
 from tests.prepcore.folders import check_sums, unreadable
 
 GOOD = "a first line\\na second line\\na third line"
@@ -289,33 +289,20 @@ def test_output_that_cannot_be_written(tmp_path: Path, good: Path, prepcore_comm
     assert file.read_bytes() == b""
 
 
-def test_an_output_folder_on_a_disk_that_is_read_only(tmp_path: Path, good: Path) -> None:
-    out = tmp_path / "mounted"
-    out.mkdir()
-    command = f"mount -t tmpfs -o ro none {out} && exec {sys.executable} -m prepcore clean {good} --out "
-    apart = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
-    if shutil.which("unshare") is None or subprocess.run([*apart, f"mount -t tmpfs none {out}"]).returncode:
-        pytest.skip("this machine makes no mount namespaces")
-    for folder in (out, out / "new"):
-        done = subprocess.run([*apart, command + str(folder)], capture_output=True, text=True, timeout=60)
+def test_an_output_folder_on_a_disk_that_is_read_only(good: Path, mounted: Path) -> None:
+    for folder in (mounted, mounted / "new"):
+        run = shlex.join(running.command(good, "--out", folder))
+        done = in_namespace(f"mount -t tmpfs -o ro none {shlex.quote(str(mounted))}; exec {run}")
         assert done.returncode == 2, done.stderr
         refused(done, str(folder), "ead-only")
 
 
-def test_too_little_free_space(tmp_path: Path) -> None:
-    out = tmp_path / "mounted"
-    out.mkdir()
+def test_too_little_free_space(tmp_path: Path, mounted: Path) -> None:
     with (tmp_path / "raw.jsonl").open("w") as file:
         file.writelines(f'{{"text":"{GOOD} {n}"}}\n' for n in range(100_000))
-    command = (
-        f"mount -t tmpfs -o size=64k none {out} && "
-        f"exec {sys.executable} -m prepcore clean {tmp_path}/raw.jsonl --out {out}/new "
-    )
-    apart = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
-    if shutil.which("unshare") is None or subprocess.run([*apart, f"mount -t tmpfs none {out}"]).returncode:
-        pytest.skip("this machine makes no mount namespaces")
-    for option in ("", "--dry-run"):
-        done = subprocess.run([*apart, command + option], capture_output=True, text=True, timeout=60)
+    for options in ([], ["--dry-run"]):
+        run = shlex.join(running.command(tmp_path / "raw.jsonl", "--out", mounted / "new", *options))
+        done = in_namespace(f"mount -t tmpfs -o size=64k none {shlex.quote(str(mounted))}; exec {run}")
         assert done.returncode == 2, done.stderr
         refused(done, "too little free space: about ", "65536 are free")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 
-from prepcore import config, frames, runs
+from prepcore import Rules, config, frames, runs
 from prepcore.arguments import MISSING, options_of
 
 core = pytest.importorskip("prepcore._core", reason="the Rust extension is not built")
@@ -54,7 +54,7 @@ def test_a_command_has_its_settings_and_what_the_screen_needs(command: type, set
     ],
 )
 def test_the_functions_take_the_same_settings(typed: type, settings: type, own: set[str]) -> None:
-    assert set(get_type_hints(typed)) | own == {field.name for field in dataclasses.fields(settings)}
+    assert set(typed.__annotations__) | own == {field.name for field in dataclasses.fields(settings)}
 
 
 def test_every_option_has_one_line_of_help() -> None:
@@ -65,12 +65,10 @@ def test_every_option_has_one_line_of_help() -> None:
 
 
 def test_the_engine_is_sent_its_own_settings_alone() -> None:
-    rules = config.Rules(short_lines="off")
+    rules = Rules(short_lines="off")
     command = config.CleanCommand(inputs=["a"], out="b", json=True, rules=rules)
     sent = json.loads(command.engine_json())
-    assert sent["rules"] == {
-        "short_lines": "off",
-        "repetition": {"max_repeated_paragraphs": 0.3, "max_repeated_chars": 0.2},
-    }
+    assert sent["rules"]["short_lines"] == "off"
+    assert sent["rules"]["repetition"] == {"max_repeated_paragraphs": 0.3, "max_repeated_chars": 0.2}
     assert "inputs" not in sent
     assert "json" not in sent

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.prepcore.conftest import in_namespace
 from tests.prepcore.running import (
     ANY,
     GO_ON,
@@ -28,7 +29,6 @@ from tests.prepcore.running import (
 )
 
 LEVEL = ("--compression-level", 15, "--threads", 2)
-NAMESPACE = ("unshare", "--user", "--mount", "--map-root-user")
 
 
 @pytest.fixture(scope="module")
@@ -128,25 +128,6 @@ def test_a_file_size_limit_is_an_error_that_names_the_file(tmp_path: Path) -> No
     assert stamps(out, entries) == before
     assert facts(out)["parts"] == {"found_finished": refused, "written": len(sizes) - refused}
     assert digests(out) == digests(whole)
-
-
-def in_namespace(script: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell script that may mount: nothing outside of it sees its mounts."""
-    return subprocess.run([*NAMESPACE, "sh", "-euc", script], capture_output=True, text=True, timeout=300)
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Path:
-    """A folder for mounts; the test is skipped where users may not mount."""
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    try:
-        probe = in_namespace(f"mount -t tmpfs -o size=1m none {shlex.quote(str(folder))}")
-    except FileNotFoundError:
-        pytest.skip("no unshare(1) here")
-    if probe.returncode:
-        pytest.skip(f"no private mounts here: {probe.stderr.strip()}")
-    return folder
 
 
 def test_a_full_disk_is_an_error_and_the_run_goes_on_once_there_is_room(

@@ -20,6 +20,7 @@ from tests.prepcore.running import (
     facts,
     finished,
     folder_of_parts,
+    kill_once_finished,
     manifest,
     stamps,
     start,
@@ -147,10 +148,7 @@ def test_other_settings_and_other_inputs_are_refused_by_name(tmp_path: Path) -> 
 
 def test_other_settings_are_refused_by_an_unfinished_run(tmp_path: Path, parts: Path) -> None:
     out = tmp_path / "out"
-    process = start(parts, "--out", out, *SLOW)
-    wait_for(process, lambda: len(finished(out)) >= 1)
-    process.kill()
-    process.communicate()
+    kill_once_finished(1, out, parts, *SLOW)
     before = all_stamps(out)
     done = clean(parts, "--out", out, *SLOW, "--limit", 50, exit_code=2)
     assert "limit was null, now 50" in done.stderr
@@ -196,10 +194,7 @@ def test_a_working_folder_removed_by_hand_leaves_a_folder_that_is_refused(
     tmp_path: Path, parts: Path
 ) -> None:
     out = tmp_path / "out"
-    process = start(parts, "--out", out, *SLOW)
-    wait_for(process, lambda: len(finished(out)) >= 1)
-    process.kill()
-    process.communicate()
+    kill_once_finished(1, out, parts, *SLOW)
     before = digests(out / "keys")
     for path in sorted((out / ".unfinished").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -214,10 +209,7 @@ def test_a_key_file_that_was_damaged_between_two_runs_is_noticed(
     tmp_path: Path, parts: Path, whole: Path, damage: str
 ) -> None:
     out = tmp_path / "out"
-    process = start(parts, "--out", out, *SLOW)
-    wait_for(process, lambda: len(finished(out)) >= 3)
-    process.kill()
-    process.communicate()
+    kill_once_finished(3, out, parts, *SLOW)
     keys = out / "keys/part-00001.keys"
     content = bytearray(keys.read_bytes())
     if damage == "cut":

@@ -65,14 +65,14 @@ def test_the_ledger_names_the_reason_and_the_first_twin(corpus: list[str]) -> No
 
 
 def test_thresholds_and_switches_reach_the_engine() -> None:
-    rules = prepcore.config.Rules
+    rules = prepcore.Rules
     frame = pl.DataFrame({"text": ["one line", "two\nlines", "a\n\nb\n\na", "é\né\né"]})
 
     def kept(**chosen: object) -> list[str]:
         return prepcore.clean(frame, rules=rules(**chosen)).frame["text"].to_list()  # type: ignore[arg-type]
 
-    short = prepcore.config.ShortLines
-    repetition = prepcore.config.Repetition
+    short = prepcore.ShortLines
+    repetition = prepcore.Repetition
     assert kept() == []
     assert kept(short_lines="off") == ["one line", "two\nlines", "é\né\né"]
     assert kept(short_lines="off", repetition="off") == frame["text"].to_list()

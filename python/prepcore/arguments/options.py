@@ -130,7 +130,8 @@ def options_of(configuration: type, prefix: tuple[str, ...] = ()) -> Iterator[Op
     ----------
     configuration
         A dataclass. A field whose type is a dataclass is a group; one whose type is a dataclass or
-        ``Literal["off"]`` is a group with a switch in front.
+        ``Literal["off"]`` is a group with a switch in front, which is off where that is the default; any
+        option of such a group turns it on.
     prefix
         Path of `configuration` in the tree.
     """
@@ -142,7 +143,8 @@ def options_of(configuration: type, prefix: tuple[str, ...] = ()) -> Iterator[Op
         if group is not None:
             if group is not annotation:
                 purpose = (group.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-                yield Option(path, annotation, "on", f"turn off {purpose}", metavar=OFF, switch=True)
+                state, other = (OFF, "on") if field.default == OFF else ("on", OFF)
+                yield Option(path, annotation, state, f"turn {other} {purpose}", metavar=other, switch=True)
             yield from options_of(group, path)
             continue
         settings = dict(field.metadata)

@@ -115,7 +115,7 @@ class Parser(Generic[Configuration]):
                 value = [*values[key], *value]
             values[key] = value
             places[key] = assignment.place
-        self._check_switches(values, places)
+        self._settle_switches(values, places)
         return values
 
     def configuration_text(self, words: Sequence[str]) -> str:
@@ -241,17 +241,22 @@ class Parser(Generic[Configuration]):
             ) from error
         return namespace[option.key]
 
-    def _check_switches(self, values: Mapping[str, Any], places: Mapping[str, str]) -> None:
-        """Refuse a threshold given to a group that is off: it would do nothing, in silence."""
+    def _settle_switches(self, values: dict[str, Any], places: Mapping[str, str]) -> None:
+        """Turn on the groups that are off by default and of which an option is given.
+
+        One that was turned off by the user would have no effect, in silence: that is refused.
+        """
         for switch in self.options:
             if not switch.switch or values[switch.key] != OFF:
                 continue
             given = [key for key in places if key.startswith(switch.key + ".")]
-            if given:
+            if given and switch.key in places:
                 raise UsageError(
                     f"{places[given[0]]} has no effect, as {switch.name} is {OFF}",
                     f"--{switch.name} on turns it on again",
                 )
+            if given:
+                values[switch.key] = "on"
 
     def _build(self, made: type, values: Mapping[str, Any], prefix: tuple[str, ...]) -> Any:
         """Make the dataclass tree out of the values by key."""

@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
-use prepcore::config;
 use prepcore::pipeline;
 use prepcore::pipeline::clean_stream::{self as engine, Outcome, Pulled};
 use prepcore::source::{Plan, StreamInput};
@@ -14,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::capsule;
+use crate::condition::{self, Callable};
 use crate::error::convert;
 use crate::run::{self, Callback};
 
@@ -23,16 +23,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Cleans files into a folder. Returns `finished`, `finished_before` or `waiting`; and as JSON the manifest, or
 /// what is waited for.
 #[pyfunction]
-#[pyo3(signature = (configuration, inputs, out, progress = None))]
+#[pyo3(signature = (configuration, inputs, out, progress = None, condition = None))]
 pub(crate) fn clean(
     py: Python<'_>,
     configuration: &str,
     inputs: Vec<PathBuf>,
     out: PathBuf,
     progress: Callback,
+    condition: Callable,
 ) -> PyResult<(&'static str, String)> {
     run::with_watcher(py, "clean", progress, |watcher| {
-        let configuration: config::Clean = config::from_json(configuration)?;
+        let configuration = condition::configuration(configuration, condition)?;
         configuration.validate()?;
         let options = pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
@@ -46,14 +47,16 @@ pub(crate) fn clean(
 
 /// Starts cleaning an Arrow stream.
 #[pyfunction]
+#[pyo3(signature = (configuration, stream, condition = None))]
 pub(crate) fn clean_stream(
     py: Python<'_>,
     configuration: &str,
     stream: &Bound<'_, PyAny>,
+    condition: Callable,
 ) -> PyResult<CleanedStream> {
     let reader = capsule::import(stream)?;
     py.detach(|| {
-        let configuration: config::Clean = config::from_json(configuration)?;
+        let configuration = condition::configuration(configuration, condition)?;
         engine::clean_stream(&configuration, StreamInput::new(reader))
     })
     .map(|stream| CleanedStream { outcome: stream.outcome(), stream: Mutex::new(Some(stream)) })
@@ -112,7 +115,7 @@ impl CleanedStream {
 /// One batch of rows, for anything that reads Arrow's PyCapsule interface.
 #[pyclass(module = "prepcore._core", frozen)]
 pub(crate) struct ArrowBatch {
-    batch: RecordBatch,
+    pub(crate) batch: RecordBatch,
 }
 
 #[pymethods]

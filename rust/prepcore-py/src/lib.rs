@@ -4,6 +4,7 @@
 
 mod capsule;
 mod clean;
+mod condition;
 mod error;
 mod inspect;
 mod pack;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::atomic::Ordering;
 
+use crate::condition::{self, Callable};
 use crate::error::{convert, unknown_verb};
 
 /// A Python callable that takes a dict of counters.
@@ -59,15 +60,17 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
 
 /// What a verb would read and write, as JSON; nothing is written. For `--dry-run`.
 #[pyfunction]
+#[pyo3(signature = (verb, configuration, inputs, out, condition = None))]
 pub(crate) fn plan(
     py: Python<'_>,
     verb: &str,
     configuration: &str,
     inputs: Vec<PathBuf>,
     out: PathBuf,
+    condition: Callable,
 ) -> PyResult<String> {
     let planned = with_watcher(py, "plan", None, |watcher| {
-        let preview = preview_of(verb, configuration, &inputs, &out, watcher)?;
+        let preview = preview_of(verb, (configuration, condition), &inputs, &out, watcher)?;
         preview.map(|preview| json(&preview)).transpose()
     });
     planned?.ok_or_else(|| unknown_verb(verb))
@@ -76,14 +79,14 @@ pub(crate) fn plan(
 /// The preview of a verb, once all that a run would refuse has been looked at; `None` for no verb of ours.
 fn preview_of(
     verb: &str,
-    configuration: &str,
+    (configuration, condition): (&str, Callable),
     inputs: &[PathBuf],
     out: &Path,
     watcher: Watcher<'_>,
 ) -> Result<Option<pipeline::Preview>> {
     let plan = match verb {
         "clean" => {
-            let configuration: config::Clean = config::from_json(configuration)?;
+            let configuration = condition::configuration(configuration, condition)?;
             configuration.validate()?;
             let plan = Plan::files_watched(inputs, pipeline::clean::options(&configuration), watcher)?;
             return pipeline::clean::preview(&configuration, &plan, inputs, out).map(Some);

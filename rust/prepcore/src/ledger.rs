@@ -32,6 +32,8 @@ const FLAG_WITHOUT_KEY: u8 = 2;
 pub(crate) const DUPLICATE: &str = "duplicate";
 /// The reason that documents are counted under which a folder of `--against` holds.
 pub(crate) const AGAINST: &str = "against";
+/// The reason that documents are counted under which do not meet `--where`.
+pub(crate) const WHERE: &str = "where";
 
 /// What becomes of a document.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,7 +211,7 @@ pub(crate) fn dropped_batch(
         sources.append_value(address.source);
         rows.append_value(address.row);
         reasons.append_value(reason);
-        values.append_option(finding.map(|finding| finding.value));
+        values.append_option(finding.and_then(|finding| finding.value));
         thresholds.append_option(finding.and_then(|finding| finding.threshold));
         let elsewhere = if let Fate::Against(twin) = fate { Some(twin) } else { None };
         let found = finding.and_then(|finding| finding.detail.as_deref());

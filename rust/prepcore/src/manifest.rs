@@ -106,6 +106,9 @@ pub struct Counts {
     pub text_bytes: u64,
     /// UTF-8 bytes of the text that was kept.
     pub kept_text_bytes: u64,
+    /// What was rewritten in the documents kept: `RULE.KIND` and how often.
+    #[serde(default)]
+    pub rewritten: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -132,6 +135,9 @@ impl Counts {
         self.kept_text_bytes += other.kept_text_bytes;
         for (reason, count) in &other.dropped {
             *self.dropped.entry(reason.clone()).or_default() += count;
+        }
+        for (kind, count) in &other.rewritten {
+            *self.rewritten.entry(kind.clone()).or_default() += count;
         }
     }
 

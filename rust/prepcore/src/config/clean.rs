@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ByteSize, Dedup, DedupKey, Rules, Shard, Step, validate_running};
+use super::{ByteSize, Condition, Dedup, DedupKey, Rules, Shard, Step, validate_running};
 use crate::{Error, Result};
+
+/// The word that keeps every language.
+pub(crate) const ALL_LANGUAGES: &str = "all";
 
 /// What a user may set for `clean`. The input and output paths are arguments of the run, not settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,25 @@ pub struct Clean {
     pub profile: Profile,
     /// The thresholds of each rule, or `off`.
     pub rules: Rules,
+    /// The languages to keep, `en` as the model's `__label__en`; none: those of the profile; `all`: every one.
+    pub language: Vec<String>,
+    /// The score that the language found must be above.
+    pub min_language_score: f64,
+    /// The fastText model that tells languages.
+    pub language_model: Option<PathBuf>,
+    /// A fastText model that scores documents.
+    pub classifier: Option<PathBuf>,
+    /// The classifier's label whose score counts.
+    pub label: Option<String>,
+    /// The least score of that label.
+    pub min_score: Option<f64>,
+    /// The greatest score of that label.
+    pub max_score: Option<f64>,
+    /// Write what the models found beside each document.
+    pub keep_scores: bool,
+    /// A condition over all columns.
+    #[serde(rename = "where")]
+    pub condition: Option<Condition>,
     /// What makes two documents equal.
     pub dedup_key: DedupKey,
     /// Where the keys already seen are kept.
@@ -58,6 +80,15 @@ impl Default for Clean {
             compression_level: 3,
             profile: Profile::Basic,
             rules: Rules::default(),
+            language: Vec::new(),
+            min_language_score: 0.4,
+            language_model: None,
+            classifier: None,
+            label: None,
+            min_score: None,
+            max_score: None,
+            keep_scores: false,
+            condition: None,
             dedup_key: DedupKey::Exact,
             dedup: Dedup::Auto,
             against: Vec::new(),
@@ -99,6 +130,7 @@ impl Clean {
             ));
         }
         self.rules.validate()?;
+        self.validate_models()?;
         if self.dedup == Dedup::Off && !self.against.is_empty() {
             return Err(
                 Error::config("--against", "has no effect with --dedup off").hint("leave one of them out")
@@ -122,6 +154,47 @@ impl Clean {
             ));
         }
         validate_running(self.threads, self.memory, self.max_unreadable)
+    }
+
+    /// The languages to keep: those named, else the profile's. None: languages are not looked at.
+    #[must_use]
+    pub fn languages(&self) -> Vec<String> {
+        if self.language.is_empty() {
+            self.profile.languages().iter().map(|&language| language.to_owned()).collect()
+        } else {
+            self.language.clone()
+        }
+    }
+
+    fn validate_models(&self) -> Result<()> {
+        super::share("--min-language-score", self.min_language_score)?;
+        let languages = self.languages();
+        if self.language_model.is_some() && languages.is_empty() {
+            return Err(Error::config("--language-model", "has no effect without --language")
+                .hint("`--language all` keeps every language, `--keep-scores` writes what was found"));
+        }
+        if languages.len() > 1 && languages.iter().any(|language| language == ALL_LANGUAGES) {
+            return Err(Error::config("--language", "got `all` together with other languages"));
+        }
+        let bounded = self.min_score.is_some() || self.max_score.is_some();
+        match (&self.classifier, &self.label) {
+            (None, None) if bounded => {
+                let option = if self.min_score.is_some() { "--min-score" } else { "--max-score" };
+                Err(Error::config(option, "has no effect without --classifier"))
+            }
+            (None, Some(_)) => Err(Error::config("--label", "has no effect without --classifier")),
+            (Some(_), None) => {
+                Err(Error::config("--label", "must be given with --classifier: the label whose score counts"))
+            }
+            (Some(_), Some(_)) if !bounded && !self.keep_scores => Err(Error::config(
+                "--classifier",
+                "has no effect without --min-score, --max-score or --keep-scores",
+            )),
+            (None, None) if self.keep_scores && languages.is_empty() => {
+                Err(Error::config("--keep-scores", "has no effect without --language or --classifier"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -191,6 +264,19 @@ pub enum OutputFormat {
 pub enum Profile {
     /// Rules 1 to 4: short lines, repetition, exact duplicates.
     Basic,
+    /// These and English with a score above 0.4: what "Pretraining LLMs" (DeepLearning.AI and Upstage, 2024) does.
+    Course,
+}
+
+impl Profile {
+    /// The languages that it keeps where the user names none; none: languages are not looked at.
+    #[must_use]
+    pub fn languages(self) -> &'static [&'static str] {
+        match self {
+            Self::Basic => &[],
+            Self::Course => &["en"],
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! [`default_configuration`].
 
 mod clean;
+mod condition;
 mod dedup;
 mod pack;
 mod rules;
@@ -13,6 +14,7 @@ mod switch;
 mod tokenizer;
 
 pub use clean::{Clean, Columns, OutputFormat, Profile};
+pub use condition::{Condition, Evaluate};
 pub use dedup::{Dedup, DedupKey, Shard, Step};
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use rules::{

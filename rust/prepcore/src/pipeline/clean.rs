@@ -21,8 +21,8 @@ pub fn options(configuration: &Clean) -> Options {
     Options {
         text_column: configuration.text_column.clone(),
         columns: configuration.columns.clone(),
-        // Lines that are copied verbatim need no column for the rest of them.
-        extra: !verbatim || configuration.keep_dropped,
+        // Lines that are copied verbatim need no column for the rest of them, unless a condition asks.
+        extra: !verbatim || configuration.keep_dropped || configuration.condition.is_some(),
         memory: configuration.memory,
         skip_corrupt: configuration.skip_corrupt,
     }

@@ -76,7 +76,7 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
     let stop = Arc::clone(&abandoned);
     let engine = thread::spawn(move || {
         let road = StreamRoad { plan, judge, sender };
-        let counts = Counts::of_reasons(road.judge.reasons());
+        let counts = road.judge.counts();
         let mut watcher =
             |_: &Progress| if stop.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
         deduplication.learn(&against, || watcher(&Progress::default()))?;
@@ -191,7 +191,7 @@ impl Road for StreamRoad {
         let batch = filter_record_batch(&decided.documents.batch, &decided.keep())
             .and_then(|batch| compact(&batch))
             .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))?;
-        Ok((batch, decided.counts(self.judge.reasons()), held))
+        Ok((batch, decided.counts(&self.judge), held))
     }
 
     fn write(&self, counts: &mut Counts, (batch, more, _held): Self::Done) -> Result<()> {

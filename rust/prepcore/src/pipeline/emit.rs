@@ -8,7 +8,7 @@ use super::part_writer::{Done, PartWriter};
 use super::pool::{Event, Reservation, Road, Step};
 use crate::Result;
 use crate::ledger::{self, Fate, KeyRecord};
-use crate::manifest::{Counts, RowsBySource};
+use crate::manifest::RowsBySource;
 use crate::source::{Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
 
 /// The road over the parts that remain.
@@ -88,13 +88,13 @@ impl<'a> Road for Emit<'a> {
 
     fn finish(&self, job: Job) -> Result<Done> {
         let folder = self.folder;
-        let mut counts = Counts::of_reasons(folder.judge.reasons());
+        let mut counts = folder.judge.counts();
         let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
         let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
         let mut dropped = Vec::with_capacity(job.units.len());
         for (decided, _) in &job.units {
             let documents = &decided.documents;
-            counts.add(&decided.counts(folder.judge.reasons()));
+            counts.add(&decided.counts(&folder.judge));
             rows.count(documents);
             facts.documents += documents.rows();
             if let Some(lines) = documents.lines {

@@ -1,14 +1,17 @@
 //! Judging: what parallel work says of a unit's documents, and what order adds to it.
 
-use arrow_array::BooleanArray;
+use std::sync::Arc;
+
+use arrow_array::{Array, BooleanArray, RecordBatch};
 
 use super::looking::looking;
+use super::rewriting::{Changes, rewrite};
 use crate::Result;
-use crate::config::{Clean, Dedup};
+use crate::config::{Clean, Condition, Dedup};
 use crate::dedup::{Against, Duplicates, Key, Keyer, PartDuplicates, Seen, Twin};
-use crate::ledger::{AGAINST, DUPLICATE, Fate};
+use crate::ledger::{AGAINST, DUPLICATE, Fate, WHERE};
 use crate::manifest::Counts;
-use crate::rule::{RuleSet, Verdict};
+use crate::rule::{Finding, RuleSet, Verdict};
 use crate::source::{Address, Documents, Numbering, Plan, Start};
 
 /// The share of the memory budget that the keys seen may take, as a divisor.
@@ -17,7 +20,10 @@ const KEYS_SHARE: u64 = 2;
 /// Judges units, each alone.
 pub(crate) struct Judge {
     rules: RuleSet,
+    condition: Option<Condition>,
     keyer: Keyer,
+    /// The number of the text column.
+    text: usize,
     /// What documents are counted under that were seen before, in this input or elsewhere.
     repeats: &'static [&'static str],
 }
@@ -25,6 +31,7 @@ pub(crate) struct Judge {
 /// A unit with the verdict on each of its documents, and the keys of those that passed.
 pub(crate) struct Judged {
     pub(crate) documents: Documents,
+    changes: Changes,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) keys: Vec<Option<Key>>,
 }
@@ -33,27 +40,50 @@ impl Judge {
     pub(crate) fn new(configuration: &Clean, plan: &Plan) -> Result<Self> {
         let keyer = Keyer::new(&configuration.dedup_key, &plan.schema)?;
         let repeats = if configuration.against.is_empty() { &[DUPLICATE][..] } else { &[DUPLICATE, AGAINST] };
-        Ok(Self { rules: RuleSet::new(&configuration.rules)?, keyer, repeats })
+        let condition = configuration.condition.clone();
+        if let Some(condition) = &condition {
+            // What it refuses, such as a column that is not there, is found before the work starts.
+            condition.keep(&RecordBatch::new_empty(Arc::clone(&plan.schema)))?;
+        }
+        Ok(Self {
+            rules: RuleSet::new(&configuration.rules)?,
+            condition,
+            keyer,
+            text: plan.text_index(),
+            repeats,
+        })
     }
 
-    /// Every reason a document can go for, in their order.
-    pub(crate) fn reasons(&self) -> impl Iterator<Item = &'static str> {
-        self.rules.reasons().chain(self.repeats.iter().copied())
+    /// Counts of nothing, every reason and every kind of rewriting named.
+    pub(crate) fn counts(&self) -> Counts {
+        let rules = self.rules.reasons().chain(self.condition.as_ref().map(|_| WHERE));
+        let mut counts = Counts::of_reasons(rules.chain(self.repeats.iter().copied()));
+        counts.rewritten = self.rules.kinds().map(|(rule, kind)| (format!("{rule}.{kind}"), 0)).collect();
+        counts
     }
 
+    /// Rewrites and judges a unit.
     pub(crate) fn judge(&self, documents: Documents) -> Result<Judged> {
+        let (documents, changes) = rewrite(&self.rules, self.text, documents)?;
+        let asked = self.condition.as_ref().map(|condition| condition.keep(&documents.batch)).transpose()?;
         let keyer = self.keyer.unit(documents.batch.columns())?;
         let mut verdicts = Vec::with_capacity(documents.len());
         let mut keys = Vec::with_capacity(documents.len());
         for row in 0..documents.len() {
             // Texts were checked for nulls when the unit was read.
             let text = documents.text.get(row).unwrap_or_default();
-            let verdict = self.rules.judge(text);
+            let refused = asked.as_ref().is_some_and(|keep| !(keep.is_valid(row) && keep.value(row)));
+            let verdict = self.rules.judge(text).or_else(|| refused.then(not_met));
             keys.push(if verdict.is_none() { keyer.key(row, text) } else { None });
             verdicts.push(verdict);
         }
-        Ok(Judged { documents, verdicts, keys })
+        Ok(Judged { documents, changes, verdicts, keys })
     }
+}
+
+/// What is said of a document that does not meet `--where`.
+fn not_met() -> Finding {
+    Finding { reason: WHERE, value: None, threshold: None, detail: None }
 }
 
 /// How duplicates are found.
@@ -126,6 +156,7 @@ pub(crate) struct Decide<'a> {
 /// A unit whose documents' fates are known.
 pub(crate) struct Decided {
     pub(crate) documents: Documents,
+    changes: Changes,
     pub(crate) fates: Vec<Fate>,
     pub(crate) keys: Vec<Option<Key>>,
 }
@@ -159,7 +190,7 @@ impl<'a> Decide<'a> {
 
     /// Decides a unit; units must come in input order.
     pub(crate) fn decide(&mut self, judged: Judged) -> Result<Decided> {
-        let Judged { mut documents, mut verdicts, mut keys } = judged;
+        let Judged { mut documents, changes, mut verdicts, mut keys } = judged;
         self.numbering.number(&mut documents);
         verdicts.truncate(documents.len());
         keys.truncate(documents.len());
@@ -175,14 +206,19 @@ impl<'a> Decide<'a> {
                 },
             });
         }
-        Ok(Decided { documents, fates, keys })
+        Ok(Decided { documents, changes, fates, keys })
     }
 }
 
 impl Decided {
-    /// What became of the unit's rows; every reason is named.
-    pub(crate) fn counts<'r>(&self, reasons: impl Iterator<Item = &'r str>) -> Counts {
-        let mut counts = Counts::of_reasons(reasons);
+    /// What became of the unit's rows.
+    pub(crate) fn counts(&self, judge: &Judge) -> Counts {
+        let mut counts = judge.counts();
+        let kept = |row: usize| self.fates.get(row).is_some_and(|fate| *fate == Fate::Kept);
+        let sums = self.changes.counts(counts.rewritten.len(), kept);
+        judge.rules.kinds().zip(sums).for_each(|((rule, kind), sum)| {
+            counts.rewritten.insert(format!("{rule}.{kind}"), sum);
+        });
         for (row, fate) in self.fates.iter().enumerate() {
             match fate.reason() {
                 None => {

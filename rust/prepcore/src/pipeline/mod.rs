@@ -14,6 +14,7 @@ pub mod pack;
 mod part_writer;
 mod pool;
 mod preview;
+mod rewriting;
 mod run_facts;
 mod sample;
 mod sign;

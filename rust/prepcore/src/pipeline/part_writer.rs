@@ -94,7 +94,7 @@ impl OpenPart {
             dropped: folder.dropped.start(dropped)?,
             unreadable: None,
             unreadable_path: run.path(&format!("unreadable/{stem}.jsonl")),
-            counts: Counts::of_reasons(folder.judge.reasons()),
+            counts: folder.judge.counts(),
             rows: RowsBySource::default(),
             facts: PartFacts::default(),
         })

@@ -32,17 +32,13 @@ impl Identity {
         }
     }
 
-    /// The manifest of a run of which these parts are all. `reasons` are those that a document can go for.
+    /// The manifest of a run of which these parts are all. `counts` are of nothing, with every reason named.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] where the sums do not add up.
-    pub(crate) fn manifest<'r>(
-        self,
-        finished: &FinishedParts,
-        reasons: impl Iterator<Item = &'r str>,
-    ) -> Result<Cleaned> {
+    pub(crate) fn manifest(self, finished: &FinishedParts, mut counts: Counts) -> Result<Cleaned> {
         let Self { format, format_version, program, configuration, hash, mut inputs } = self;
-        let (mut counts, mut rows) = (Counts::of_reasons(reasons), RowsBySource::default());
+        let mut rows = RowsBySource::default();
         for part in finished.iter() {
             counts.add(&part.record.counts);
             rows.add(part.rows.iter().copied());

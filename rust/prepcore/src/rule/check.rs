@@ -9,9 +9,9 @@ use serde::Serialize;
 pub struct Finding {
     /// The reason as manifests and reports name it.
     pub reason: &'static str,
-    /// What was measured.
-    pub value: f64,
-    /// The threshold that the value missed; none where a label decides.
+    /// What was measured; none where a condition was not met.
+    pub value: Option<f64>,
+    /// The threshold that the value missed; none where a label or a condition decides.
     pub threshold: Option<f64>,
     /// What was found, where a number does not tell: a label, a word.
     pub detail: Option<Arc<str>>,
@@ -97,6 +97,6 @@ impl Check {
             return None;
         }
         let Measured { value, detail } = measured;
-        Some(Finding { reason: self.reason, value, threshold: self.threshold(), detail })
+        Some(Finding { reason: self.reason, value: Some(value), threshold: self.threshold(), detail })
     }
 }

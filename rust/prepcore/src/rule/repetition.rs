@@ -98,7 +98,7 @@ mod tests {
 
     fn judge(text: &str) -> Option<(&'static str, f64, Option<f64>)> {
         let verdict = agrees(&Repetition::new(&config::Repetition::default()), text);
-        verdict.map(|finding| (finding.reason, finding.value, finding.threshold))
+        verdict.and_then(|finding| Some((finding.reason, finding.value?, finding.threshold)))
     }
 
     #[test]

@@ -85,7 +85,7 @@ mod tests {
 
     fn judge(text: &str) -> Option<(&'static str, f64, Option<f64>)> {
         let verdict = agrees(&ShortLines::new(config::ShortLines::default()), text);
-        verdict.map(|finding| (finding.reason, finding.value, finding.threshold))
+        verdict.and_then(|finding| Some((finding.reason, finding.value?, finding.threshold)))
     }
 
     #[test]

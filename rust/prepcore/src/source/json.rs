@@ -3,6 +3,8 @@
 //! A scanner of our own, because it does in one pass and without an allocation what a general parser does in three:
 //! check, decode, copy the other members. `serde_json` is its referee in tests.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr2};
 
 /// Arrays and objects within each other, at the most. The scanner recurses, so that a line of a million brackets
@@ -18,7 +20,20 @@ pub(crate) struct Members {
     pub(crate) text: String,
     /// The object without its text member: values verbatim, in their order.
     pub(crate) rest: String,
+    /// Where the text's value stands in the line, quotes included.
+    span: Range<usize>,
     name: String,
+}
+
+/// A line with another text, all else as it stands.
+///
+/// # Errors
+/// As [`Members::read`].
+pub(crate) fn with_text(line: &[u8], member: &str, text: &str) -> Result<Vec<u8>, String> {
+    let mut members = Members::default();
+    members.read(line, member, false)?;
+    let value = serde_json::to_string(text).map_err(|error| error.to_string())?;
+    Ok([&line[..members.span.start], value.as_bytes(), &line[members.span.end..]].concat())
 }
 
 enum Found {
@@ -66,8 +81,10 @@ impl Members {
                 }
             } else if scanner.peek() == Some(b'"') {
                 self.text.clear();
+                let start = scanner.at;
                 scanner.at += 1;
                 scanner.string(Some(&mut self.text))?;
+                self.span = start..scanner.at;
                 found = Found::Text;
             } else {
                 found = Found::Other(scanner.kind());

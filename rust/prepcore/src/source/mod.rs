@@ -40,6 +40,7 @@ pub(crate) use discover::open_as;
 pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
+pub(crate) use json::with_text;
 pub use lookup::{Lookup, Row};
 pub(crate) use plan::Units;
 pub use plan::{Options, Plan};
@@ -192,6 +193,18 @@ impl RawLines {
     pub fn get(&self, index: usize) -> &[u8] {
         let (start, end) = self.spans[index];
         &self.buffer[start..end]
+    }
+
+    /// Whether there are none, as for inputs other than JSONL.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Puts another line in the place of one.
+    pub(crate) fn replace(&mut self, index: usize, line: &[u8]) {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(line);
+        self.spans[index] = (start, self.buffer.len());
     }
 }
 
