@@ -121,8 +121,8 @@ def covers(folder: CleanedFolder) -> str:
     times = f"{interruptions:,} time" if interruptions == 1 else f"{interruptions:,} times"
     return (
         f"The counts cover the whole input. The work was interrupted {times} and gone on with, or shared by "
-        f"several processes: the one that finished it found {parts.get('found_finished', 0):,} parts finished and "
-        f"wrote {parts.get('written', 0):,}; times and speeds are those of that process alone."
+        f"several processes: the one that finished it found {parts.get('found_finished', 0):,} parts "
+        f"finished and wrote {parts.get('written', 0):,}; times and speeds are those of that process alone."
     )
 
 
