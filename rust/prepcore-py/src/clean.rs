@@ -66,8 +66,8 @@ pub(crate) fn clean_stream(
 /// The kept documents of a stream. It is read once: by iteration, or as a whole through the Arrow C interface.
 #[pyclass(module = "prepcore._core", frozen)]
 pub(crate) struct CleanedStream {
-    stream: Mutex<Option<engine::CleanedStream>>,
-    outcome: Outcome,
+    pub(crate) stream: Mutex<Option<engine::CleanedStream>>,
+    pub(crate) outcome: Outcome,
 }
 
 #[pymethods]

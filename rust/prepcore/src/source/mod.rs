@@ -38,7 +38,7 @@ pub use compression::Compression;
 pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
-pub(crate) use json::with_text;
+pub(crate) use json::{with_members, with_text};
 pub(crate) use plan::Units;
 pub use plan::{Options, Plan};
 pub(crate) use remaining::{Before, PartFacts, Position, Remaining, Start};
