@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
     from prepcore.config import Repetition, Rules, ShortLines
+    from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.runs import pack, tokenizer
 
 __all__ = [
     "Cleaned",
     "ConfigurationError",
+    "FastText",
     "InputError",
     "NotCollectedError",
     "PrepcoreError",
@@ -44,6 +46,7 @@ __all__ = [
 _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
+    "FastText": "prepcore.fasttext",
     "InputError": "prepcore._core",
     "NotCollectedError": "prepcore.frames",
     "PrepcoreError": "prepcore._core",

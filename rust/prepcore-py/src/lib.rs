@@ -5,6 +5,7 @@
 mod capsule;
 mod clean;
 mod error;
+mod fasttext;
 mod pack;
 mod run;
 mod tokenizer;
@@ -43,6 +44,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
+    module.add_class::<fasttext::FastText>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(run::plan, module)?)?;
