@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
+    from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cleaned",
     "ConfigurationError",
+    "FastText",
     "InputError",
     "Length",
     "NotCollectedError",
@@ -51,6 +53,7 @@ __all__ = [
 _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
+    "FastText": "prepcore.fasttext",
     "InputError": "prepcore._core",
     "Length": "prepcore.rules",
     "NotCollectedError": "prepcore.frames",

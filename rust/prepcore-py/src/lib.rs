@@ -6,6 +6,7 @@ mod capsule;
 mod clean;
 mod condition;
 mod error;
+mod fasttext;
 mod measure;
 mod pack;
 mod rules;
@@ -46,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
+    module.add_class::<fasttext::FastText>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(rules::about_rules, module)?)?;
