@@ -22,6 +22,7 @@ class ArrowBatch:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 Condition = Callable[[ArrowBatch], object]
+
 class FastText:
     labels: list[str]
     fingerprint: str

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::config::{Clean, Condition, Dedup, DedupKey};
 use crate::dedup::{Against, Duplicates, Key, Keyer, PartDuplicates, Seen, Twin};
 use crate::ledger::{AGAINST, DUPLICATE, Fate, WHERE};
-use crate::manifest::Counts;
+use crate::manifest::{CheckRecord, Counts};
 use crate::rule::{Finding, Models, RuleSet, Scores, Verdict};
 use crate::source::{Address, Documents, Numbering, Plan, Start};
 
@@ -68,22 +68,23 @@ impl Judge {
 
     /// Counts of nothing, every reason and every kind of rewriting named.
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::of_reasons(self.reasons().into_iter());
+        let mut counts = Counts::of_reasons(self.checks().iter().map(|check| check.reason.as_str()));
         counts.rewritten = self.rules.kinds().map(|(rule, kind)| (format!("{rule}.{kind}"), 0)).collect();
         counts
     }
 
-    /// Every reason a document can go for, in the order in which they are tried.
-    pub(crate) fn reasons(&self) -> Vec<&'static str> {
-        let mut reasons: Vec<_> =
-            self.rules.reasons().chain(self.condition.as_ref().map(|_| WHERE)).collect();
-        let models = self.models.checks().map(|(_, check)| check.reason);
+    /// Every check in the order in which they are tried.
+    pub(crate) fn checks(&self) -> Vec<CheckRecord> {
+        let mut checks: Vec<_> = self.rules.checks().map(CheckRecord::of_rule).collect();
+        checks.extend(self.condition.iter().map(|_| CheckRecord::of_reason(WHERE)));
+        let models = self.models.checks().map(CheckRecord::of_rule);
+        let repeats = self.repeats.iter().map(|reason| CheckRecord::of_reason(reason));
         if self.models_last {
-            reasons.extend(self.repeats.iter().copied().chain(models));
+            checks.extend(repeats.chain(models));
         } else {
-            reasons.extend(models.chain(self.repeats.iter().copied()));
+            checks.extend(models.chain(repeats));
         }
-        reasons
+        checks
     }
 
     /// The columns that models add to the documents kept.
