@@ -18,17 +18,21 @@ Examples
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
+    from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
+    from prepcore.measures import measure
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import pack, tokenizer
 
 __all__ = [
     "Cleaned",
     "ConfigurationError",
+    "FastText",
     "InputError",
     "Length",
     "NotCollectedError",
@@ -41,6 +45,7 @@ __all__ = [
     "Unicode",
     "Words",
     "clean",
+    "measure",
     "pack",
     "tokenizer",
 ]
@@ -48,6 +53,7 @@ __all__ = [
 _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
+    "FastText": "prepcore.fasttext",
     "InputError": "prepcore._core",
     "Length": "prepcore.rules",
     "NotCollectedError": "prepcore.frames",
@@ -60,10 +66,16 @@ _HOME = {
     "Unicode": "prepcore.rules",
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",
+    "measure": "prepcore.measures",
     "pack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
 }
 """Where each public name lives; a module is imported when one of its names is asked for."""
+
+
+if "polars" in sys.modules:
+    # Frames get `frame.prep`. Polars itself takes long to import, which is left to those who use it.
+    from prepcore import namespace as namespace
 
 
 def __getattr__(name: str) -> Any:

@@ -179,6 +179,11 @@ class Clean(Settings):
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()
 
+    @property
+    def asks_for_languages(self) -> bool:
+        """Whether a model must tell languages."""
+        return bool(self.language) or self.profile == "course"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pack(Settings):

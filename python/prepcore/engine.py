@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,22 +65,39 @@ def run(verb: str, settings: Settings, inputs: list[str], out: str, progress: An
         ``bytes_total``, ``unreadable``; or None.
     """
     engine = getattr(core(), verb)
-    ran = engine(settings.engine_json(), inputs, out, progress, *_condition(settings))
+    ran = engine(_json(settings), inputs, out, progress, *_condition(settings))
     outcome, text = ran if isinstance(ran, tuple) else ("finished", ran)
     return Ran(outcome, json.loads(text))
 
 
 def plan(verb: str, settings: Settings, inputs: list[str], out: str) -> dict[str, Any]:
     """Return what `run` would read and write: files, kind, segments, parts, bytes, free space."""
-    text = core().plan(verb, settings.engine_json(), inputs, out, *_condition(settings))
+    text = core().plan(verb, _json(settings), inputs, out, *_condition(settings))
     planned: dict[str, Any] = json.loads(text)
     return planned
 
 
 def clean_stream(settings: Clean, stream: object) -> CleanedStream:
     """Start cleaning an Arrow stream."""
-    cleaned: CleanedStream = core().clean_stream(settings.engine_json(), stream, *_condition(settings))
+    cleaned: CleanedStream = core().clean_stream(_json(settings), stream, *_condition(settings))
     return cleaned
+
+
+def measure(settings: Clean, stream: object) -> CleanedStream:
+    """Start measuring an Arrow stream."""
+    measured: CleanedStream = core().measure(_json(settings), stream)
+    return measured
+
+
+def _json(settings: Settings) -> str:
+    """Return the settings as the engine reads them, with the default language model where one is needed."""
+    from prepcore.config import Clean
+
+    if isinstance(settings, Clean) and settings.language_model is None and settings.asks_for_languages:
+        from prepcore.models import default_language_model
+
+        settings = dataclasses.replace(settings, language_model=default_language_model())
+    return settings.engine_json()
 
 
 def _condition(settings: Settings) -> tuple[Any, ...]:

@@ -193,7 +193,12 @@ def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.Data
 
     text = settings.text_column
     judged = list(dict.fromkeys([text, *_key_column(settings), *_condition_columns(frame, settings)]))
-    if settings.columns == "all" and set(judged) <= set(frame.columns):
+    scores = _score_columns(settings)
+    if (
+        settings.columns == "all"
+        and set(judged) <= set(frame.columns)
+        and not set(scores) & set(frame.columns)
+    ):
         sent = frame.select(judged).with_row_index(_ROW)
     else:
         # The engine is shown the whole frame, and says which columns there are.
@@ -204,10 +209,10 @@ def _clean_frame(frame: pl.DataFrame, settings: config.Clean) -> Cleaned[pl.Data
     summary = engine.summary_of(stream) or {}
     _warn_of_unreadable(summary)
     if not batches:
-        return Cleaned(frame.clear(), lambda: summary)
+        return Cleaned(pl.DataFrame(schema={**frame.schema, **scores}), lambda: summary)
     kept = pl.concat(batches, rechunk=False)
     others = frame.drop(text)[kept[_ROW]]
-    whole = others.with_columns(kept[text]).select(frame.columns)
+    whole = others.with_columns(kept.get_columns()).select(*frame.columns, *scores)
     return Cleaned(whole, lambda: summary)
 
 
@@ -225,6 +230,18 @@ def _condition_columns(frame: pl.DataFrame, settings: config.Clean) -> list[str]
 
     names = expression_of(settings.where).meta.root_names()
     return names if set(names) <= set(frame.columns) else list(frame.columns)
+
+
+def _score_columns(settings: config.Clean) -> dict[str, pl.DataType]:
+    """Name the columns that ``keep_scores`` adds, with their types."""
+    import polars as pl
+
+    models = {"language": settings.asks_for_languages, "classifier": settings.classifier is not None}
+    columns: dict[str, pl.DataType] = {}
+    for name, is_used in models.items():
+        if is_used and settings.keep_scores:
+            columns |= {name: pl.String(), f"{name}_score": pl.Float32()}
+    return columns
 
 
 @dataclass
@@ -249,7 +266,7 @@ class _LazyCleaning:
         from prepcore.transport import prepare, restore
 
         self.summary = None
-        sent = prepare(self.frame, self.schema).collect_batches()
+        sent = prepare(self.frame, self.frame.collect_schema()).collect_batches()
         stream = engine.clean_stream(self.settings, sent)
         wanted = n_rows
         for arrow in stream:
@@ -278,8 +295,9 @@ def _clean_lazily(frame: pl.LazyFrame, settings: config.Clean) -> Cleaned[pl.Laz
     empty = prepare(pl.LazyFrame(schema=schema), schema).collect()
     for _ in engine.clean_stream(settings, empty):
         pass
-    cleaning = _LazyCleaning(frame, schema, settings)
-    lazy = register_io_source(cleaning.batches, schema=schema, explain_name="prepcore.clean")
+    cleaned = pl.Schema({**schema, **_score_columns(settings)})
+    cleaning = _LazyCleaning(frame, cleaned, settings)
+    lazy = register_io_source(cleaning.batches, schema=cleaned, explain_name="prepcore.clean")
     return Cleaned(lazy, lambda: cleaning.summary)
 
 

@@ -113,7 +113,7 @@ def test_a_configuration_file_is_printed_and_read_back(raw: Path, tmp_path: Path
             ["clean", "RAW", "--out", "OUT", "--memory", "1 potato"],
             "'1 potato' is not a size, such as 512MiB",
         ),
-        (["clean", "RAW", "--out", "OUT", "--profile", "course"], "'course' is not basic"),
+        (["clean", "RAW", "--out", "OUT", "--profile", "best"], "'best' is not one of basic, course"),
         (
             ["clean", "RAW", "--out", "OUT", "--dedup-key", "column:"],
             "'column:' is not one of exact, whitespace",

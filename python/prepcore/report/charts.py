@@ -81,9 +81,9 @@ def _axis(histogram: Mapping[str, Any], floor: float) -> list[str]:
             anchor = "start"
         elif place == last:
             anchor, value = "end", value - (1 if whole else 0)
-        text = number(round(value, 3) if abs(value) < 10 else round(value))
+        text = number(value if whole else float(f"{value:.2g}"))
         at = 100 * position(histogram, edges[place])
-        more = " and more" if place == last else ""
+        more = "+" if place == last else ""
         labels.append(f'<text x="{at:.2f}%" y="{floor + 16}" text-anchor="{anchor}">{text}{more}</text>')
     return labels
 

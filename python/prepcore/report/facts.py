@@ -29,7 +29,10 @@ EXCERPT = 700
 """Characters of a document that are shown."""
 
 INPUTS_SHOWN = 20
-"""Files of the input, and lines of ``unreadable.jsonl``, that are listed."""
+"""Files of the input that are listed."""
+
+UNREADABLE_SHOWN = 8
+"""Lines of ``unreadable.jsonl`` that are listed."""
 
 
 def counted(folder: CleanedFolder) -> dict[str, Any]:
@@ -217,4 +220,4 @@ def _unreadable(folder: CleanedFolder) -> list[dict[str, Any]]:
     if not folder.counts["unreadable"]:
         return []
     with (folder.path / "unreadable.jsonl").open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in itertools.islice(lines, INPUTS_SHOWN)]
+        return [json.loads(line) for line in itertools.islice(lines, UNREADABLE_SHOWN)]

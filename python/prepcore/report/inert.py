@@ -12,6 +12,9 @@ _CONTROL = re.compile(
 )
 
 
+_CODE, _STRESS = re.compile("`([^`]+)`"), re.compile(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)")
+
+
 def inert(text: object) -> str:
     r"""Escape markup, and write each control character as its number in a frame.
 
@@ -22,3 +25,14 @@ def inert(text: object) -> str:
     """
     escaped = html.escape(str(text), quote=True)
     return _CONTROL.sub(lambda found: f'<span class="control">U+{ord(found[0]):04X}</span>', escaped)
+
+
+def prose(text: object) -> str:
+    """Escape a sentence of ours in which names stand between backticks and stressed words between stars.
+
+    Examples
+    --------
+    >>> prose("split at `<br>`; a *repeat*")
+    'split at <code>&lt;br&gt;</code>; a <em>repeat</em>'
+    """
+    return _STRESS.sub(r"<em>\1</em>", _CODE.sub(r"<code>\1</code>", inert(text)))

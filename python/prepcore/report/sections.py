@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prepcore.report.charts import bar, histogram_chart
-from prepcore.report.inert import inert
+from prepcore.report.inert import inert, prose
 from prepcore.report.reasons import WITHOUT_CHECK, missed, number, share, size, wanted
 from prepcore.report.throughput import speeds, stages
 
@@ -25,7 +25,7 @@ def head(facts: Facts, title: str) -> str:
     if most and most["dropped"]:
         lead += (
             f" Most went for <code>{inert(most['reason'])}</code>: {most['dropped']:,} "
-            f"({share(most['dropped'], read)}): {inert(_why(most, facts))}."
+            f"({share(most['dropped'], read)}): {prose(_why(most, facts))}."
         )
     tiles = [
         ("", "read", f"{read:,}", f"{size(facts['text_bytes'])} of text"),
@@ -123,7 +123,7 @@ def _reason(step: Mapping[str, Any], facts: Facts) -> str:
         f'<h3><code>{inert(reason)}</code><span class="soft">{rule}</span></h3>'
         f'<span class="count">{step["dropped"]:,} documents, {share(step["dropped"], facts["read"])}</span>'
         "</div>",
-        f"<p>{inert(_capital(_why(step, facts)))}.</p>",
+        f"<p>{prose(_capital(_why(step, facts)))}.</p>",
     ]
     measured = facts["measured"].get(reason)
     if measured and check:
@@ -217,10 +217,10 @@ def rules(facts: Facts) -> str:
     }
     entries = [entry for entry in facts["about"] if entry["name"] in on]
     told = "".join(
-        f"<dt><code>{inert(entry['name'])}</code>: {inert(entry['summary'])}</dt>"
-        f"<dd>{inert(entry['what'])}</dd>"
-        f'<dd class="soft">Why: {inert(entry["why"])}</dd>'
-        f'<dd class="soft">Default and its source: {inert(entry["default"])}</dd>'
+        f"<dt><code>{inert(entry['name'])}</code>: {prose(entry['summary'])}</dt>"
+        f"<dd>{prose(entry['what'])}</dd>"
+        f'<dd class="soft">Why: {prose(entry["why"])}</dd>'
+        f'<dd class="soft">Default and its source: {prose(entry["default"])}</dd>'
         for entry in entries
     )
     return f"<section><h2>The rules</h2><dl>{told}</dl></section>" if told else ""

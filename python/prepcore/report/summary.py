@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_REASONS = ("few_lines", "short_lines", "repeated_paragraphs", "repeated_chars", "duplicate", "against")
-"""The order in which documents meet the rules; reasons not named here follow by name."""
-
 
 def clean_summary(manifest: Mapping[str, Any], out: str) -> str:
     """Lay out what became of the documents, a line a reason with its share of all."""
     counts = manifest["counts"]
     read = counts["documents"]
     dropped = counts["dropped"]
-    order = sorted(dropped, key=lambda reason: (_rank(reason), reason))
+    order = [check["reason"] for check in manifest["checks"]]
     rows = [("read", read, counts["text_bytes"])]
     rows += [(f"  dropped: {reason}", dropped[reason], None) for reason in order if dropped[reason]]
     if counts["unreadable"]:
@@ -94,10 +91,6 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
-
-
-def _rank(reason: str) -> int:
-    return _REASONS.index(reason) if reason in _REASONS else len(_REASONS)
 
 
 def _share(count: int, whole: int) -> str:

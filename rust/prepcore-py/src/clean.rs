@@ -66,8 +66,8 @@ pub(crate) fn clean_stream(
 /// The kept documents of a stream. It is read once: by iteration, or as a whole through the Arrow C interface.
 #[pyclass(module = "prepcore._core", frozen)]
 pub(crate) struct CleanedStream {
-    stream: Mutex<Option<engine::CleanedStream>>,
-    outcome: Outcome,
+    pub(crate) stream: Mutex<Option<engine::CleanedStream>>,
+    pub(crate) outcome: Outcome,
 }
 
 #[pymethods]
@@ -84,7 +84,7 @@ impl CleanedStream {
                 stream.as_mut().map_or(Ok(Pulled::End), |stream| stream.pull(LOOK_EVERY))
             });
             match pulled.map_err(|error| convert(&error))? {
-                Pulled::Batch(batch) => return Ok(Some(ArrowBatch { batch })),
+                Pulled::Batch(batch) => return Ok(Some(ArrowBatch::new(batch))),
                 Pulled::End => return Ok(None),
                 Pulled::Waiting => py.check_signals()?,
             }
@@ -116,6 +116,13 @@ impl CleanedStream {
 #[pyclass(module = "prepcore._core", frozen)]
 pub(crate) struct ArrowBatch {
     pub(crate) batch: RecordBatch,
+}
+
+impl ArrowBatch {
+    /// Around a batch.
+    pub(crate) fn new(batch: RecordBatch) -> Self {
+        Self { batch }
+    }
 }
 
 #[pymethods]

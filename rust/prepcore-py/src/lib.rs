@@ -6,7 +6,9 @@ mod capsule;
 mod clean;
 mod condition;
 mod error;
+mod fasttext;
 mod inspect;
+mod measure;
 mod pack;
 mod rules;
 mod run;
@@ -46,6 +48,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
+    module.add_class::<fasttext::FastText>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(rules::about_rules, module)?)?;
@@ -58,6 +61,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inspect::fate, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::kept, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::documents, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

@@ -49,6 +49,12 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
+    /// Whether a document with this key, or without, came first of it: it stays, or went for what was looked at
+    /// later, as documents that go before have no key.
+    pub(crate) fn came_first(&self, key: Option<Key>) -> bool {
+        matches!(self, Self::Kept) || (matches!(self, Self::Judged(_)) && key.is_some())
+    }
+
     /// Why it goes; `None` where it stays.
     pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {

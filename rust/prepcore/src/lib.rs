@@ -59,6 +59,7 @@ pub mod config;
 pub mod dedup;
 pub mod document;
 pub mod error;
+pub mod fasttext;
 mod guard;
 pub mod inspect;
 mod ledger;

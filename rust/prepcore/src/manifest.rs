@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::pipeline::{Progress, Watcher};
+use crate::rule::Check;
 use crate::source::{Documents, SourceFile};
 use crate::{Error, Result};
 
@@ -184,10 +185,37 @@ pub struct Cleaned {
     pub hash: HashRecord,
     /// The input, by file number.
     pub inputs: Vec<InputRecord>,
+    /// What each document had to pass, in this order.
+    #[serde(default)]
+    pub checks: Vec<CheckRecord>,
     /// What became of all rows.
     pub counts: Counts,
     /// The parts, in order.
     pub parts: Vec<PartRecord>,
+}
+
+/// A check that documents had to pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// The rule, or the reason itself where no rule measures anything.
+    pub rule: String,
+    /// The reason that documents were dropped for.
+    pub reason: String,
+    /// What was measured, what passes (`at_least`, `at_most`, `above`, `one_of`), and the threshold.
+    #[serde(flatten)]
+    pub measured: Map<String, Value>,
+}
+
+impl CheckRecord {
+    pub(crate) fn of_rule((rule, check): (&'static str, &Check)) -> Self {
+        let Value::Object(mut measured) = json!(check) else { return Self::of_reason(check.reason) };
+        measured.shift_remove("reason");
+        Self { rule: rule.into(), reason: check.reason.into(), measured }
+    }
+
+    pub(crate) fn of_reason(reason: &str) -> Self {
+        Self { rule: reason.into(), reason: reason.into(), measured: Map::new() }
+    }
 }
 
 /// The hash behind the keys.

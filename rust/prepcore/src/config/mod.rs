@@ -13,6 +13,7 @@ mod size;
 mod switch;
 mod tokenizer;
 
+pub(crate) use clean::ALL_LANGUAGES;
 pub use clean::{Clean, Columns, OutputFormat, Profile};
 pub use condition::{Condition, Evaluate};
 pub use dedup::{Dedup, DedupKey, Shard, Step};

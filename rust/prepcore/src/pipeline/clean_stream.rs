@@ -13,7 +13,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::judge::{Decide, Decided, Deduplication, Judge, Judged};
 use super::pool::{self, Event, Reservation, Road, Step, Width};
-use super::{Progress, clean};
+use super::scores::ScoreColumns;
+use super::{Progress, Watcher, clean};
 use crate::config::{Clean, Dedup, resolve_threads};
 use crate::dedup::Against;
 use crate::manifest::Counts;
@@ -57,6 +58,26 @@ impl Outcome {
 /// come from the iterator.
 pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<CleanedStream> {
     configuration.validate()?;
+    refuse_folder_options(configuration)?;
+    let plan = Plan::stream(input, clean::options(configuration))?;
+    let judge = Judge::new(configuration, &plan)?;
+    let scores = judge.score_columns();
+    let schema = scores.schema(&plan.schema)?;
+    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
+    let against = Against::open(&configuration.against, &configuration.dedup_key)?;
+    let (mut deduplication, limit) = (Deduplication::in_memory(configuration), configuration.limit);
+    Ok(CleanedStream::start(schema, move |sender, watcher| {
+        let road = StreamRoad { plan, judge, scores, sender };
+        let counts = road.judge.counts();
+        deduplication.learn(&against, || watcher(&Progress::default()))?;
+        let decide = Decide::new(limit, deduplication);
+        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), watcher)?;
+        Ok(counts)
+    }))
+}
+
+/// A stream is read once, by one process.
+pub(super) fn refuse_folder_options(configuration: &Clean) -> Result<()> {
     if configuration.dedup == Dedup::Disk || configuration.shard.is_some() {
         let (option, value) = match configuration.shard {
             Some(shard) => ("--shard", shard.to_string()),
@@ -65,31 +86,29 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
         return Err(Error::config(option, format!("got {value}, but a stream can be read only once"))
             .hint("clean files into a folder"));
     }
-    let plan = Plan::stream(input, clean::options(configuration))?;
-    let judge = Judge::new(configuration, &plan)?;
-    let schema = Arc::clone(&plan.schema);
-    let (sender, receiver) = bounded(QUEUE);
-    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
-    let against = Against::open(&configuration.against, &configuration.dedup_key)?;
-    let (mut deduplication, limit) = (Deduplication::in_memory(configuration), configuration.limit);
-    let abandoned = Arc::new(AtomicBool::new(false));
-    let stop = Arc::clone(&abandoned);
-    let engine = thread::spawn(move || {
-        let road = StreamRoad { plan, judge, sender };
-        let counts = road.judge.counts();
-        let mut watcher =
-            |_: &Progress| if stop.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
-        deduplication.learn(&against, || watcher(&Progress::default()))?;
-        let decide = Decide::new(limit, deduplication);
-        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), &mut watcher)?;
-        counts.check()?;
-        Ok(counts)
-    });
-    let (batches, engine, outcome) = (Some(receiver), Some(engine), Outcome::default());
-    Ok(CleanedStream { schema, batches, engine, abandoned, outcome })
+    Ok(())
 }
 
 impl CleanedStream {
+    /// Starts an engine on a thread of its own: it sends batches of this schema, and gives the counts.
+    pub(super) fn start(
+        schema: SchemaRef,
+        engine: impl FnOnce(Sender<RecordBatch>, Watcher<'_>) -> Result<Counts> + Send + 'static,
+    ) -> Self {
+        let (sender, receiver) = bounded(QUEUE);
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&abandoned);
+        let engine = thread::spawn(move || {
+            let mut watcher =
+                |_: &Progress| if stop.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
+            let counts = engine(sender, &mut watcher)?;
+            counts.check()?;
+            Ok(counts)
+        });
+        let (batches, engine, outcome) = (Some(receiver), Some(engine), Outcome::default());
+        Self { schema, batches, engine, abandoned, outcome }
+    }
+
     /// Where the counts will be.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -155,6 +174,7 @@ impl Drop for CleanedStream {
 struct StreamRoad {
     plan: Plan,
     judge: Judge,
+    scores: ScoreColumns,
     sender: Sender<RecordBatch>,
 }
 
@@ -187,11 +207,14 @@ impl Road for StreamRoad {
         Ok(step)
     }
 
-    fn finish(&self, (decided, held): Self::Job) -> Result<Self::Done> {
+    fn finish(&self, (mut decided, held): Self::Job) -> Result<Self::Done> {
+        self.judge.judge_kept(&mut decided);
+        let counts = decided.counts(&self.judge);
+        decided.add_scores(&self.scores)?;
         let batch = filter_record_batch(&decided.documents.batch, &decided.keep())
             .and_then(|batch| compact(&batch))
             .map_err(|error| Error::Internal(format!("cannot filter a batch: {error}")))?;
-        Ok((batch, decided.counts(&self.judge), held))
+        Ok((batch, counts, held))
     }
 
     fn write(&self, counts: &mut Counts, (batch, more, _held): Self::Done) -> Result<()> {

@@ -186,7 +186,7 @@ impl<'a> Cleaning<'a> {
         let Self { configuration, folder, identity, run, width, tally } = self;
         let (identity, tally) = (identity.clone(), std::mem::take(tally));
         let describe = || {
-            let manifest = identity.manifest(&finished, folder.judge.counts())?;
+            let manifest = identity.manifest(&finished, folder.judge.checks(), folder.judge.counts())?;
             let Tally { parts_found, parts_written, read_documents, read_text_bytes, seconds } = tally;
             let total = seconds.iter().map(|(_, seconds)| seconds).sum();
             let mut facts =

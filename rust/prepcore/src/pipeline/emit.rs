@@ -86,13 +86,14 @@ impl<'a> Road for Emit<'a> {
         Ok(step)
     }
 
-    fn finish(&self, job: Job) -> Result<Done> {
+    fn finish(&self, mut job: Job) -> Result<Done> {
         let folder = self.folder;
         let mut counts = folder.judge.counts();
         let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
         let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
         let mut dropped = Vec::with_capacity(job.units.len());
-        for (decided, _) in &job.units {
+        for (decided, _) in &mut job.units {
+            folder.judge.judge_kept(decided);
             let documents = &decided.documents;
             counts.add(&decided.counts(&folder.judge));
             rows.count(documents);
@@ -101,14 +102,15 @@ impl<'a> Road for Emit<'a> {
                 facts.add_lines(lines.source, lines.count);
             }
             let fates = documents.addresses.iter().zip(&decided.keys).zip(&decided.fates);
-            for ((address, key), _) in fates.filter(|(_, fate)| **fate == Fate::Kept) {
-                keys.extend(KeyRecord { key: *key, address: *address, kept: true }.encode());
+            for ((address, key), fate) in fates.filter(|((_, key), fate)| fate.came_first(**key)) {
+                keys.extend(KeyRecord { key: *key, address: *address, kept: *fate == Fate::Kept }.encode());
             }
             for row in &documents.unreadable {
                 unreadable.extend(UnreadableLine::encode(row, &folder.plan.files)?);
             }
             let names = folder.against.names();
             dropped.push(ledger::dropped_batch(&folder.dropped_schema, documents, &decided.fates, names)?);
+            decided.add_scores(&folder.scores)?;
         }
         let kept: Vec<_> =
             job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::config::Clean;
-use crate::rule::{Check, RuleSet};
+use crate::rule::{Check, Models, RuleSet};
 
 /// Examines texts by the rules that a configuration turns on.
 pub struct Examiner {
     rules: RuleSet,
+    models: Models,
 }
 
 /// A check of a rule.
@@ -53,20 +54,21 @@ impl Examiner {
     /// [`crate::Error::Config`] for settings that cannot be used.
     pub fn new(configuration: &Clean) -> Result<Self> {
         configuration.validate()?;
-        Ok(Self { rules: RuleSet::new(&configuration.rules)? })
+        Ok(Self { rules: RuleSet::new(&configuration.rules)?, models: Models::open(configuration)? })
     }
 
     /// Every check, in the order in which they are tried.
     pub fn checks(&self) -> impl Iterator<Item = RuleCheck<'_>> {
-        self.rules.checks().map(|(rule, check)| RuleCheck { rule, check })
+        self.rules.checks().chain(self.models.checks()).map(|(rule, check)| RuleCheck { rule, check })
     }
 
     /// Rewrites a text and measures all that is checked.
     #[must_use]
     pub fn examine(&self, text: &str) -> Examination<'_> {
         let rewritten = self.rules.rewrite(text);
-        let examined = self.rules.examine(&rewritten.text);
-        let checks = examined.into_iter().map(|examined| ExaminedCheck {
+        let examined = self.rules.examine(&rewritten.text).into_iter();
+        let examined = examined.chain(self.models.examine(&rewritten.text));
+        let checks = examined.map(|examined| ExaminedCheck {
             passes: examined.check.passes(&examined.measured),
             check: RuleCheck { rule: examined.rule, check: examined.check },
             value: examined.measured.value,

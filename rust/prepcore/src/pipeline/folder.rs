@@ -4,6 +4,7 @@ use arrow_schema::SchemaRef;
 
 use super::Progress;
 use super::judge::{Judge, Judged};
+use super::scores::ScoreColumns;
 use crate::Result;
 use crate::config::Clean;
 use crate::dedup::Against;
@@ -17,6 +18,7 @@ pub(crate) struct CleanFolder<'a> {
     pub(crate) judge: Judge,
     pub(crate) against: Against,
     pub(crate) progress: &'a Progress,
+    pub(crate) scores: ScoreColumns,
     pub(crate) documents: DocumentSink,
     pub(crate) dropped: ParquetSink,
     pub(crate) dropped_schema: SchemaRef,
@@ -32,12 +34,15 @@ impl<'a> CleanFolder<'a> {
         let dropped_schema = ledger::dropped_schema(kept.then_some(decoded));
         let declared = ledger::dropped_schema(kept.then_some(&plan.schema));
         let level = configuration.compression_level;
+        let judge = Judge::new(configuration, plan)?;
+        let scores = judge.score_columns();
         Ok(Self {
             plan,
-            judge: Judge::new(configuration, plan)?,
+            judge,
             against: Against::open(&configuration.against, &configuration.dedup_key)?,
             progress,
-            documents: DocumentSink::new(configuration, plan)?,
+            documents: DocumentSink::new(configuration, plan, &scores)?,
+            scores,
             dropped: ParquetSink::new(&dropped_schema, &declared, &[&["document", text]], level)?,
             dropped_schema,
         })

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use serde_json::{Map, Value};
 
 use super::looking::looking;
 use super::rewriting::{Changes, rewrite};
+use super::scores::ScoreColumns;
 use crate::Result;
-use crate::config::{Clean, Condition, Dedup};
+use crate::config::{Clean, Condition, Dedup, DedupKey};
 use crate::dedup::{Against, Duplicates, Key, Keyer, PartDuplicates, Seen, Twin};
 use crate::ledger::{AGAINST, DUPLICATE, Fate, WHERE};
-use crate::manifest::Counts;
-use crate::rule::{Finding, RuleSet, Verdict};
+use crate::manifest::{CheckRecord, Counts};
+use crate::rule::{Finding, Models, RuleSet, Scores, Verdict};
 use crate::source::{Address, Documents, Numbering, Plan, Start};
 
 /// The share of the memory budget that the keys seen may take, as a divisor.
@@ -21,6 +23,12 @@ const KEYS_SHARE: u64 = 2;
 pub(crate) struct Judge {
     rules: RuleSet,
     condition: Option<Condition>,
+    models: Models,
+    /// Whether models judge what deduplication leaves. The result is the same where the key is the exact text, and
+    /// costs less.
+    models_last: bool,
+    /// Whether what models found is kept.
+    keep_scores: bool,
     keyer: Keyer,
     /// The number of the text column.
     text: usize,
@@ -34,6 +42,7 @@ pub(crate) struct Judged {
     changes: Changes,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) keys: Vec<Option<Key>>,
+    scores: Vec<Option<Scores>>,
 }
 
 impl Judge {
@@ -48,6 +57,9 @@ impl Judge {
         Ok(Self {
             rules: RuleSet::new(&configuration.rules)?,
             condition,
+            models: Models::open(configuration)?,
+            models_last: configuration.dedup_key == DedupKey::Exact,
+            keep_scores: configuration.keep_scores,
             keyer,
             text: plan.text_index(),
             repeats,
@@ -56,10 +68,33 @@ impl Judge {
 
     /// Counts of nothing, every reason and every kind of rewriting named.
     pub(crate) fn counts(&self) -> Counts {
-        let rules = self.rules.reasons().chain(self.condition.as_ref().map(|_| WHERE));
-        let mut counts = Counts::of_reasons(rules.chain(self.repeats.iter().copied()));
+        let mut counts = Counts::of_reasons(self.checks().iter().map(|check| check.reason.as_str()));
         counts.rewritten = self.rules.kinds().map(|(rule, kind)| (format!("{rule}.{kind}"), 0)).collect();
         counts
+    }
+
+    /// Every check in the order in which they are tried.
+    pub(crate) fn checks(&self) -> Vec<CheckRecord> {
+        let mut checks: Vec<_> = self.rules.checks().map(CheckRecord::of_rule).collect();
+        checks.extend(self.condition.iter().map(|_| CheckRecord::of_reason(WHERE)));
+        let models = self.models.checks().map(CheckRecord::of_rule);
+        let repeats = self.repeats.iter().map(|reason| CheckRecord::of_reason(reason));
+        if self.models_last {
+            checks.extend(repeats.chain(models));
+        } else {
+            checks.extend(models.chain(repeats));
+        }
+        checks
+    }
+
+    /// The columns that models add to the documents kept.
+    pub(crate) fn score_columns(&self) -> ScoreColumns {
+        if self.keep_scores { ScoreColumns::new(&self.models) } else { ScoreColumns::default() }
+    }
+
+    /// The checksums of the models' files.
+    pub(crate) fn models(&self) -> Map<String, Value> {
+        self.models.fingerprints()
     }
 
     /// Rewrites and judges a unit.
@@ -69,15 +104,44 @@ impl Judge {
         let keyer = self.keyer.unit(documents.batch.columns())?;
         let mut verdicts = Vec::with_capacity(documents.len());
         let mut keys = Vec::with_capacity(documents.len());
+        let mut scores = Vec::new();
         for row in 0..documents.len() {
             // Texts were checked for nulls when the unit was read.
             let text = documents.text.get(row).unwrap_or_default();
             let refused = asked.as_ref().is_some_and(|keep| !(keep.is_valid(row) && keep.value(row)));
-            let verdict = self.rules.judge(text).or_else(|| refused.then(not_met));
+            let mut verdict = self.rules.judge(text).or_else(|| refused.then(not_met));
+            if !self.models_last && verdict.is_none() {
+                verdict = self.ask_models(row, text, &mut scores);
+            }
             keys.push(if verdict.is_none() { keyer.key(row, text) } else { None });
             verdicts.push(verdict);
         }
-        Ok(Judged { documents, changes, verdicts, keys })
+        Ok(Judged { documents, changes, verdicts, keys, scores })
+    }
+
+    /// Judges by models what deduplication left, where they come last.
+    pub(crate) fn judge_kept(&self, decided: &mut Decided) {
+        if !self.models_last || self.models.is_empty() {
+            return;
+        }
+        for (row, fate) in decided.fates.iter_mut().enumerate().filter(|(_, fate)| **fate == Fate::Kept) {
+            let text = decided.documents.text.get(row).unwrap_or_default();
+            if let Some(finding) = self.ask_models(row, text, &mut decided.scores) {
+                *fate = Fate::Judged(finding);
+            }
+        }
+    }
+
+    fn ask_models(&self, row: usize, text: &str, scores: &mut Vec<Option<Scores>>) -> Verdict {
+        match self.models.judge(text) {
+            Err(finding) => return Some(finding),
+            Ok(_) if !self.keep_scores => {}
+            Ok(found) => {
+                scores.resize(scores.len().max(row + 1), None);
+                scores[row] = Some(found);
+            }
+        }
+        None
     }
 }
 
@@ -159,6 +223,7 @@ pub(crate) struct Decided {
     changes: Changes,
     pub(crate) fates: Vec<Fate>,
     pub(crate) keys: Vec<Option<Key>>,
+    scores: Vec<Option<Scores>>,
 }
 
 impl<'a> Decide<'a> {
@@ -190,7 +255,7 @@ impl<'a> Decide<'a> {
 
     /// Decides a unit; units must come in input order.
     pub(crate) fn decide(&mut self, judged: Judged) -> Result<Decided> {
-        let Judged { mut documents, changes, mut verdicts, mut keys } = judged;
+        let Judged { mut documents, changes, mut verdicts, mut keys, scores } = judged;
         self.numbering.number(&mut documents);
         verdicts.truncate(documents.len());
         keys.truncate(documents.len());
@@ -206,7 +271,7 @@ impl<'a> Decide<'a> {
                 },
             });
         }
-        Ok(Decided { documents, changes, fates, keys })
+        Ok(Decided { documents, changes, fates, keys, scores })
     }
 }
 
@@ -232,6 +297,11 @@ impl Decided {
         counts.documents = self.documents.rows();
         counts.text_bytes = self.documents.bytes;
         counts
+    }
+
+    /// Adds what models found to the documents; the ledger holds them without.
+    pub(crate) fn add_scores(&mut self, columns: &ScoreColumns) -> Result<()> {
+        columns.add(&mut self.documents, &self.scores)
     }
 
     /// The documents that stay.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::finished::FinishedParts;
 use crate::Result;
-use crate::manifest::{Cleaned, Counts, HashRecord, InputRecord, RowsBySource};
+use crate::manifest::{CheckRecord, Cleaned, Counts, HashRecord, InputRecord, RowsBySource};
 
 /// What a run is. Two runs of one identity write the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,12 @@ impl Identity {
     ///
     /// # Errors
     /// [`crate::Error::Internal`] where the sums do not add up.
-    pub(crate) fn manifest(self, finished: &FinishedParts, mut counts: Counts) -> Result<Cleaned> {
+    pub(crate) fn manifest(
+        self,
+        finished: &FinishedParts,
+        checks: Vec<CheckRecord>,
+        mut counts: Counts,
+    ) -> Result<Cleaned> {
         let Self { format, format_version, program, configuration, hash, mut inputs } = self;
         let mut rows = RowsBySource::default();
         for part in finished.iter() {
@@ -46,7 +51,7 @@ impl Identity {
         counts.check()?;
         rows.enter(&mut inputs);
         let parts = finished.iter().map(|part| part.record.clone()).collect();
-        Ok(Cleaned { format, format_version, program, configuration, hash, inputs, counts, parts })
+        Ok(Cleaned { format, format_version, program, configuration, hash, inputs, checks, counts, parts })
     }
 
     /// How another run differs, in words; none where it is the same.

@@ -20,10 +20,16 @@ pub struct About {
 /// Every rule, in the order in which they work.
 #[must_use]
 pub fn about() -> Vec<About> {
-    [include_str!("short_lines.rs"), include_str!("repetition.rs"), include_str!("length.rs")]
-        .into_iter()
-        .filter_map(read)
-        .collect()
+    [
+        include_str!("short_lines.rs"),
+        include_str!("repetition.rs"),
+        include_str!("length.rs"),
+        include_str!("language.rs"),
+        include_str!("classifier.rs"),
+    ]
+    .into_iter()
+    .filter_map(read)
+    .collect()
 }
 
 /// Reads the headings of a rule's file: its name and summary, then paragraphs that begin with a heading in bold.
@@ -53,7 +59,8 @@ mod tests {
     #[test]
     fn every_rule_tells_what_why_and_whence() {
         let rules = about();
-        assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), Rules::NAMES);
+        let names: Vec<_> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names, [&Rules::NAMES[..], &["language", "classifier"]].concat());
         for rule in rules {
             assert!(rule.what.ends_with('.') && rule.why.ends_with('.'), "{rule:?}");
             assert!(!rule.summary.is_empty() && rule.default.len() > 10, "{rule:?}");

@@ -25,6 +25,8 @@ pub type Verdict = Option<Finding>;
 pub struct Check {
     /// The reason that documents are dropped for which do not pass.
     pub reason: &'static str,
+    /// What is measured for it; several checks may look at one measure.
+    pub measure: &'static str,
     /// What passes.
     #[serde(flatten)]
     pub wanted: Wanted,
@@ -60,10 +62,10 @@ impl From<f64> for Measured {
 }
 
 impl Check {
-    /// A check for this reason.
+    /// A check of a measure, and the reason for which documents go that do not pass.
     #[must_use]
-    pub fn new(reason: &'static str, wanted: Wanted) -> Self {
-        Self { reason, wanted }
+    pub fn new(reason: &'static str, measure: &'static str, wanted: Wanted) -> Self {
+        Self { reason, measure, wanted }
     }
 
     /// Whether what was measured passes.

@@ -27,6 +27,15 @@ enum Unit {
     Words,
 }
 
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chars => "chars",
+            Self::Words => "words",
+        }
+    }
+}
+
 impl Length {
     /// The rule with these bounds.
     #[must_use]
@@ -40,7 +49,8 @@ impl Length {
             ("many_words", Unit::Words, bounds.max_words.map(at_most)),
         ];
         let given = given.into_iter().filter_map(|(reason, unit, wanted)| Some((reason, unit, wanted?)));
-        let (checks, units) = given.map(|(reason, unit, wanted)| (Check::new(reason, wanted), unit)).unzip();
+        let (checks, units) =
+            given.map(|(reason, unit, wanted)| (Check::new(reason, unit.name(), wanted), unit)).unzip();
         Self { checks, units }
     }
 }

@@ -5,8 +5,12 @@
 //! a document names the reason.
 
 mod about;
+mod by_model;
 mod check;
+mod classifier;
+mod language;
 mod length;
+mod models;
 mod repetition;
 mod set;
 mod short_lines;
@@ -14,8 +18,12 @@ mod short_lines;
 use crate::document::Document;
 
 pub use about::{About, about};
+pub use by_model::ByModel;
 pub use check::{Check, Finding, Measured, Verdict, Wanted};
+pub use classifier::classifier;
+pub use language::language;
 pub use length::Length;
+pub use models::{Models, Scores};
 pub use repetition::Repetition;
 pub use set::{Examined, Rewritten, RuleSet};
 pub use short_lines::ShortLines;

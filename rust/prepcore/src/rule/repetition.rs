@@ -34,9 +34,13 @@ impl Repetition {
     /// The rule with these thresholds.
     #[must_use]
     pub fn new(thresholds: &config::Repetition) -> Self {
-        let paragraphs =
-            Check::new("repeated_paragraphs", Wanted::AtMost(thresholds.max_repeated_paragraphs));
-        let chars = Check::new("repeated_chars", Wanted::AtMost(thresholds.max_repeated_chars));
+        let paragraphs = Check::new(
+            "repeated_paragraphs",
+            "repeated_paragraphs",
+            Wanted::AtMost(thresholds.max_repeated_paragraphs),
+        );
+        let chars =
+            Check::new("repeated_chars", "repeated_chars", Wanted::AtMost(thresholds.max_repeated_chars));
         Self { checks: [paragraphs, chars] }
     }
 }

@@ -23,8 +23,9 @@ impl ShortLines {
     /// The rule with these thresholds.
     #[must_use]
     pub fn new(thresholds: config::ShortLines) -> Self {
-        let lines = Check::new("few_lines", Wanted::AtLeast(thresholds.min_lines as f64));
-        let chars = Check::new("short_lines", Wanted::AtLeast(thresholds.min_line_chars as f64));
+        let lines = Check::new("few_lines", "lines", Wanted::AtLeast(thresholds.min_lines as f64));
+        let chars =
+            Check::new("short_lines", "line_chars", Wanted::AtLeast(thresholds.min_line_chars as f64));
         Self { thresholds, checks: [lines, chars] }
     }
 

@@ -8,6 +8,7 @@ use arrow_select::filter::filter_record_batch;
 
 use super::{AtomicFile, Chunks, JsonlSink, ParquetFile, ParquetSink, TextCompression, Written};
 use crate::config::{Clean, Columns, OutputFormat};
+use crate::pipeline::ScoreColumns;
 use crate::source::{Documents, Kind, Plan};
 use crate::{Error, Result};
 
@@ -44,12 +45,14 @@ pub(crate) fn resolve_format(format: OutputFormat, kind: Kind) -> OutputFormat {
 
 impl DocumentSink {
     /// The sink that a configuration asks for.
-    pub(crate) fn new(configuration: &Clean, plan: &Plan) -> Result<Self> {
+    pub(crate) fn new(configuration: &Clean, plan: &Plan, scores: &ScoreColumns) -> Result<Self> {
         let level = configuration.compression_level;
         let compression = match resolve_format(configuration.format, plan.kind) {
             OutputFormat::Auto | OutputFormat::Parquet => {
                 let text = plan.schema.field(plan.text_index()).name().as_str();
-                let sink = ParquetSink::new(plan.decoded_schema(), &plan.schema, &[&[text]], level)?;
+                let (decoded, declared) =
+                    (scores.schema(plan.decoded_schema())?, scores.schema(&plan.schema)?);
+                let sink = ParquetSink::new(&decoded, &declared, &[&[text]], level)?;
                 return Ok(Self::Parquet(sink));
             }
             OutputFormat::Jsonl => TextCompression::None,

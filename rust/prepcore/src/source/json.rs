@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use memchr::{memchr, memchr2};
+use serde_json::Value;
 
 /// Arrays and objects within each other, at the most. The scanner recurses, so that a line of a million brackets
 /// would overflow the stack and end the process.
@@ -34,6 +35,17 @@ pub(crate) fn with_text(line: &[u8], member: &str, text: &str) -> Result<Vec<u8>
     members.read(line, member, false)?;
     let value = serde_json::to_string(text).map_err(|error| error.to_string())?;
     Ok([&line[..members.span.start], value.as_bytes(), &line[members.span.end..]].concat())
+}
+
+/// A line of an object that has members, with these behind its own.
+pub(crate) fn with_members<'m>(line: &[u8], members: impl Iterator<Item = (&'m str, Value)>) -> Vec<u8> {
+    let open = line.trim_ascii_end().strip_suffix(b"}").unwrap_or(line);
+    let mut longer = open.trim_ascii_end().to_vec();
+    for (name, value) in members {
+        longer.extend_from_slice(format!(",{}:{value}", Value::from(name)).as_bytes());
+    }
+    longer.push(b'}');
+    longer
 }
 
 enum Found {
@@ -350,7 +362,6 @@ impl<'a> Scanner<'a> {
 mod tests {
     use proptest::prelude::*;
     use serde::de::IgnoredAny;
-    use serde_json::Value;
 
     use super::*;
 

@@ -40,7 +40,7 @@ pub(crate) use discover::open_as;
 pub use file::{Identity, Kind, SourceFile};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use in_order::{Numbering, Part, PartCursor};
-pub(crate) use json::with_text;
+pub(crate) use json::{with_members, with_text};
 pub use lookup::{Lookup, Row};
 pub(crate) use plan::Units;
 pub use plan::{Options, Plan};

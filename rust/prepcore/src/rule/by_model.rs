@@ -1,0 +1,79 @@
+//! What rules that ask a fastText model share.
+
+use std::sync::Arc;
+
+use super::{Check, Measured, Rule, Verdict};
+use crate::document::Document;
+use crate::fasttext::{LABEL_PREFIX, Model, Newline, Predictors};
+
+/// A rule that looks at a label and its score.
+pub struct ByModel {
+    name: &'static str,
+    predictors: Predictors,
+    /// The labels by their numbers, without the prefix.
+    labels: Vec<Arc<str>>,
+    /// The label whose score counts; none: the best.
+    asked: Option<usize>,
+    checks: Vec<Check>,
+}
+
+impl ByModel {
+    pub(super) fn new(
+        name: &'static str,
+        (model, newline): (Model, Newline),
+        asked: Option<usize>,
+        checks: Vec<Check>,
+    ) -> Self {
+        let plain = |label: &String| label.strip_prefix(LABEL_PREFIX).unwrap_or(label).into();
+        let labels = model.labels().iter().map(plain).collect();
+        Self { name, predictors: Predictors::new(Arc::new(model), newline), labels, asked, checks }
+    }
+
+    /// The label and its score.
+    #[must_use]
+    pub fn score(&self, text: &str) -> Measured {
+        let found = self.predictors.with(|predictor| match self.asked {
+            None => predictor.best(text).map(|best| (best.label, best.score)),
+            Some(label) => {
+                let scores = predictor.scores_of(text, &[label], 0.0);
+                scores.first().copied().flatten().map(|score| (label, score))
+            }
+        });
+        match found {
+            None => Measured { value: 0.0, detail: None },
+            Some((label, score)) => {
+                Measured { value: f64::from(score), detail: self.labels.get(label).map(Arc::clone) }
+            }
+        }
+    }
+
+    /// What the checks say of a score.
+    #[must_use]
+    pub fn judge_score(&self, score: &Measured) -> Verdict {
+        self.checks.iter().find_map(|check| check.judge(score.clone()))
+    }
+
+    /// The checksum of the model's file.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.predictors.model().fingerprint()
+    }
+}
+
+impl Rule for ByModel {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    fn judge(&self, document: &Document<'_>) -> Verdict {
+        self.judge_score(&self.score(document.text))
+    }
+
+    fn measure(&self, document: &Document<'_>) -> Vec<Measured> {
+        vec![self.score(document.text); self.checks.len()]
+    }
+}
