@@ -7,6 +7,7 @@
 mod about;
 mod check;
 mod length;
+mod redact;
 mod repetition;
 mod set;
 mod short_lines;
@@ -16,6 +17,7 @@ use crate::document::Document;
 pub use about::{About, about};
 pub use check::{Check, Finding, Measured, Verdict, Wanted};
 pub use length::Length;
+pub use redact::Redact;
 pub use repetition::Repetition;
 pub use set::{Examined, Rewritten, RuleSet};
 pub use short_lines::ShortLines;
