@@ -13,7 +13,6 @@
 //! ISO/IEC 7812-1 and ISO 13616. Placeholders are fixed, so that no text depends on another.
 
 mod card;
-mod digits;
 mod email;
 mod iban;
 mod ip;

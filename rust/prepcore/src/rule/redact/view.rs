@@ -62,16 +62,21 @@ impl<'t> View<'t> {
         !word(near) && !(matches!(near, b'.' | b'-') && far.is_ascii_digit())
     }
 
-    /// Whether one of these words ends within `reach` bytes before a place. Placeholders end the search, so that it
-    /// finds after rewriting what it finds before.
-    pub(super) fn word_before(&self, place: usize, reach: usize, words: &[&[u8]]) -> bool {
+    /// Whether one of these words begins within `reach` bytes before a place. Placeholders end the search, so that it
+    /// finds after rewriting what it finds before; so does any other `<` or `>`.
+    pub(super) fn word_before(&self, place: usize, reach: usize, words: &[&str]) -> bool {
         let window = self.between(place.saturating_sub(reach), place);
-        let window =
-            window.iter().rposition(|byte| matches!(byte, b'<' | b'>')).map_or(window, |at| &window[at..]);
+        let open = window.iter().rposition(|byte| matches!(byte, b'<' | b'>')).map_or(0, |at| at + 1);
+        let window = &window[open..];
         let first = place - window.len();
         (first..place).any(|at| {
-            let begins = !self.before(at, 1).is_ascii_alphabetic() || !self.at(at).is_ascii();
-            begins && words.iter().any(|word| starts(&window[at - first..], word))
+            let rest = &window[at - first..];
+            !self.before(at, 1).is_ascii_alphabetic()
+                && words.iter().any(|word| {
+                    let next = rest.get(word.len()).map_or(0, u8::to_ascii_lowercase);
+                    // A plural is the same word; text without spaces has no ends of words.
+                    starts(rest, word.as_bytes()) && (!next.is_ascii_alphabetic() || next == b's')
+                })
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Groups of digits with separators between them: what telephone numbers are read from.
 
-use super::view::View;
+use crate::rule::redact::view::View;
 
 /// Most groups and digits that are read: no telephone number has more (ITU-T E.164: 15 digits, here with `(0)`).
-const GROUPS: usize = 8;
+pub(super) const GROUPS: usize = 8;
 const DIGITS: usize = 16;
 
 /// What stands before a group of digits.
@@ -13,6 +13,7 @@ pub(super) enum Separator {
     Space,
     Hyphen,
     Dot,
+    Slash,
     Parenthesis,
 }
 
@@ -85,15 +86,31 @@ impl Groups {
 /// The separator at a place and where the next group begins.
 fn after(view: View<'_>, place: usize, enclosed: bool) -> (Separator, usize) {
     let (separator, width) = match view.at(place) {
+        b' ' if view.has(place, b" / ") => (Separator::Slash, 3),
         b' ' => (Separator::Space, 1),
         b'-' => (Separator::Hyphen, 1),
         b'.' => (Separator::Dot, 1),
+        b'/' => (Separator::Slash, 1),
         b'(' | b'0'..=b'9' if enclosed || view.at(place) == b'(' => (Separator::Parenthesis, 0),
-        // No-break space, narrow no-break space, no-break hyphen.
+        // The no-break forms, and the dash that stands for a hyphen.
         0xC2 if view.has(place, "\u{a0}".as_bytes()) => (Separator::Space, 2),
         0xE2 if view.has(place, "\u{202f}".as_bytes()) => (Separator::Space, 3),
-        0xE2 if view.has(place, "\u{2011}".as_bytes()) => (Separator::Hyphen, 3),
+        0xE2 if view.has(place, "\u{2011}".as_bytes()) || view.has(place, "\u{2013}".as_bytes()) => {
+            (Separator::Hyphen, 3)
+        }
         _ => (Separator::Nothing, 0),
     };
     (separator, place + width)
+}
+
+/// Whether groups are thousands of one number, which end in noughts.
+pub(super) fn thousands(view: View<'_>, groups: &[Group], end: usize) -> bool {
+    groups.iter().skip(1).all(|group| group.len() == 3) && view.has(end - 3, b"000")
+}
+
+/// Whether no further number stands beside the first groups with one space between: columns of numbers have them.
+pub(super) fn alone(view: View<'_>, groups: &[Group], count: usize) -> bool {
+    let start = groups[0].start - usize::from(groups[0].enclosed);
+    let before = view.before(start, 1) == b' ' && view.before(start, 2).is_ascii_digit();
+    !before && groups.get(count).is_none_or(|next| next.separator != Separator::Space)
 }
