@@ -10,6 +10,7 @@ mod fasttext;
 mod measure;
 mod pack;
 mod rules;
+mod rewrite;
 mod run;
 mod tokenizer;
 
@@ -58,5 +59,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(rewrite::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }
