@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _EXTRA = "extra"
 """The column that holds the members of a JSON line other than its text."""
+
+_ANSWER = "__prepcore_keep__"
+"""The column of answers."""
 
 Evaluate = Callable[["ArrowBatch"], "pl.DataFrame"]
 """Takes a batch of documents, returns a column of booleans of the same length."""
@@ -43,15 +46,16 @@ def evaluator(condition: str | pl.Expr | None) -> Evaluate | None:
         if missing and frame.schema.get(_EXTRA) == pl.String:
             if frame.is_empty():
                 # Which members the lines have is not known yet.
-                return pl.DataFrame(schema={"keep": pl.Boolean})
+                return pl.DataFrame(schema={_ANSWER: pl.Boolean})
             frame = _with_members(frame, missing)
         try:
-            answer = frame.select(keep=expression)
+            # A condition may be a constant: it speaks of every row.
+            answer = frame.with_columns(expression.alias(_ANSWER)).select(_ANSWER)
         except pl.exceptions.PolarsError as error:
             first = str(error).partition("\n")[0]
             raise ValueError(f"{first}\nhint: the columns are {', '.join(frame.columns)}") from error
-        if answer.schema["keep"] not in (pl.Boolean, pl.Null):
-            raise ValueError(f"the condition gives {answer.schema['keep']}, expected true or false")
+        if answer.schema[_ANSWER] not in (pl.Boolean, pl.Null):
+            raise ValueError(f"the condition gives {answer.schema[_ANSWER]}, expected true or false")
         return answer.cast(pl.Boolean)
 
     return evaluate
@@ -88,7 +92,7 @@ def expression_of(condition: str | pl.Expr) -> pl.Expr:
     except pl.exceptions.PolarsError as error:
         message = str(error).partition("\n")[0]
         raise refused(f"--where: {condition!r} is no SQL condition: {message}") from error
-    if not expression.meta.is_row_separable():
+    if not _is_by_row(expression):
         raise refused(
             f"--where: {str(condition)!r} looks at several rows at once\n"
             "hint: a condition speaks of one document at a time: no sums, averages or row numbers"
@@ -96,6 +100,13 @@ def expression_of(condition: str | pl.Expr) -> pl.Expr:
     return expression
 
 
-def text_of(condition: Any) -> str | None:
-    """Return the condition as manifests hold it."""
-    return None if condition is None else str(condition)
+def _is_by_row(expression: pl.Expr) -> bool:
+    """Whether each row is answered by itself, as far as Polars tells, looking at every step."""
+    import polars as pl
+
+    try:
+        separable = expression.meta.is_row_separable() or expression.meta.is_literal()
+    except pl.exceptions.PolarsError:
+        # A step that Polars cannot judge without knowing the columns.
+        separable = True
+    return separable and all(_is_by_row(step) for step in expression.meta.pop())

@@ -10,6 +10,7 @@ mod fasttext;
 mod inspect;
 mod measure;
 mod pack;
+mod rewrite;
 mod rules;
 mod run;
 mod tokenizer;
@@ -63,5 +64,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inspect::documents, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(rewrite::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

@@ -21,6 +21,7 @@ pub struct About {
 #[must_use]
 pub fn about() -> Vec<About> {
     [
+        include_str!("redact/mod.rs"),
         include_str!("short_lines.rs"),
         include_str!("repetition.rs"),
         include_str!("length.rs"),

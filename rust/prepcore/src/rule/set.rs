@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Check, Length, Measured, Repetition, Rewrite, Rule, ShortLines, Verdict};
+use super::{Check, Length, Measured, Redact, Repetition, Rewrite, Rule, ShortLines, Verdict};
 use crate::Result;
 use crate::config::Rules;
 use crate::document::Document;
@@ -41,6 +41,9 @@ impl RuleSet {
     pub fn new(rules: &Rules) -> Result<Self> {
         let mut rewrites: Vec<Box<dyn Rewrite>> = Vec::new();
         let mut judging: Vec<Box<dyn Rule>> = Vec::new();
+        if let Some(kinds) = rules.redact.on() {
+            rewrites.push(Box::new(Redact::new(kinds)));
+        }
         if let Some(thresholds) = rules.short_lines.on() {
             judging.push(Box::new(ShortLines::new(thresholds.clone())));
         }

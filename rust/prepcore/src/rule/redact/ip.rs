@@ -1,0 +1,119 @@
+//! IP addresses that belong to somebody: global ones, as datatrove replaces them.
+//!
+//! Private, loopback, link-local, shared, documentation, benchmarking, multicast and reserved ranges stay (the IANA
+//! special-purpose registries, RFC 6890): they stand in manuals and configurations and lead to nobody. So do four
+//! numbers of one digit each (sections, versions; `1.1.1.1` and its kind are public services), and numbers after
+//! `version` and its like or `Name/` and those of sections, where a line begins. An IPv6 address is eight groups, one of them of three digits or more (others are
+//! identifiers of hardware), or has `::` and lies in 2000::/3, which is all that is assigned (RFC 4291).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str;
+
+use super::view::{View, word};
+
+/// Most bytes of an IPv6 address in text.
+const LONGEST: usize = 45;
+/// What stands before a number with dots that is no address.
+const VERSIONS: [&str; 10] =
+    ["version", "ver", "v", "release", "firmware", "build", "section", "chapter", "linux", "kernel"];
+
+/// The IPv4 address that begins at a digit.
+pub(super) fn version_4(view: View<'_>, start: usize) -> Option<(usize, usize)> {
+    // Most digits in a text fail here.
+    if !(1..=3).any(|digits| view.at(start + digits) == b'.') {
+        return None;
+    }
+    let mut octets = [0; 4];
+    let mut place = start;
+    let mut digits = 0;
+    for (number, octet) in octets.iter_mut().enumerate() {
+        if number > 0 {
+            if view.at(place) != b'.' {
+                return None;
+            }
+            place += 1;
+        }
+        let end = view.end_of(place, 4, |byte| byte.is_ascii_digit());
+        let group = str::from_utf8(view.between(place, end)).ok()?;
+        if group.is_empty() || group.len() > 1 && group.starts_with('0') {
+            return None;
+        }
+        *octet = group.parse::<u8>().ok()?;
+        digits += group.len();
+        place = end;
+    }
+    let product = view.before(start, 1) == b'/' && view.before(start, 2).is_ascii_alphabetic();
+    let found = digits > 4
+        && !product
+        && view.apart_left(start)
+        && ends(view, place)
+        && global_4(Ipv4Addr::from(octets))
+        && !heading(view, start, place)
+        && !super::email::follows(view, place)
+        && !view.word_before(start, 10, &VERSIONS);
+    found.then_some((start, place))
+}
+
+/// Whether an IPv4 address may end here. A further one may follow a hyphen, a name (`2.6.18.3-rc`) may not.
+fn ends(view: View<'_>, end: usize) -> bool {
+    let (near, far) = (view.at(end), view.at(end + 1));
+    !word(near) && !(near == b'.' && far.is_ascii_digit()) && !(near == b'-' && far.is_ascii_alphabetic())
+}
+
+/// Whether numbers are those of a section: they begin a line, and are small or have a dot after the last.
+fn heading(view: View<'_>, start: usize, end: usize) -> bool {
+    let indent = (1..=8).find(|by| view.before(start, *by) != b' ');
+    let line = indent.is_some_and(|by| start < by || view.before(start, by) == b'\n');
+    line && (end - start <= 9 || view.at(end) == b'.')
+}
+
+/// The IPv6 address whose first `:` stands at a place.
+pub(super) fn version_6(view: View<'_>, colon: usize) -> Option<(usize, usize)> {
+    let next = view.at(colon + 1);
+    if !(next.is_ascii_hexdigit() || next == b':') {
+        return None;
+    }
+    let start = (1..=5).find(|by| !view.before(colon, *by).is_ascii_hexdigit()).map(|by| colon + 1 - by)?;
+    let near = view.before(start, 1);
+    if word(near) || matches!(near, b':' | b'.') {
+        return None;
+    }
+    let within = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    let stop = view.end_of(start, LONGEST + 2, within);
+    // The end of a sentence, or what an address introduces.
+    let mut end = stop;
+    while end > colon
+        && (view.at(end - 1) == b'.' || view.at(end - 1) == b':' && view.before(end - 1, 1) != b':')
+    {
+        end -= 1;
+    }
+    let text = str::from_utf8(view.between(start, end)).ok()?;
+    let address: Ipv6Addr = text.parse().ok()?;
+    let telling = if text.contains("::") {
+        // `Jan 2004::` is a year and the mark of a block that follows.
+        address.segments()[0] & 0xe000 == 0x2000 && text.trim_end_matches(':').contains(':')
+    } else {
+        text.split(':').any(|group| group.len() > 2)
+    };
+    (telling && global_6(address) && !word(view.at(stop))).then_some((start, end))
+}
+
+fn global_4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    !(matches!(first, 0 | 10 | 127 | 224..)
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation()
+        || first == 100 && second & 0xc0 == 64
+        || first == 192 && second == 0 && third == 0
+        || first == 198 && second & 0xfe == 18)
+}
+
+fn global_6(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    !(first == 0
+        || first & 0xfe00 == 0xfc00
+        || first & 0xffc0 == 0xfe80
+        || first & 0xff00 == 0xff00
+        || first == 0x2001 && second == 0xdb8)
+}
