@@ -48,7 +48,8 @@ def explained_row(folder: CleanedFolder, file: str, row: int) -> dict[str, Any]:
         "ledger": ledger,
         "text": text,
         "examined": examined,
-        "agree": _agree(ledger, examined),
+        "agree": _agree(folder, ledger, examined),
+        "not_measured": folder.examiner.missing,
     }
 
 
@@ -60,7 +61,14 @@ def explained_text(folder: CleanedFolder, text: str) -> dict[str, Any]:
     if failed is not None:
         fate = "dropped"
         because = f"{failed['reason']}: {_measured(failed)}, and kept is {wanted(failed)}"
-    return {"fate": fate, "because": because, "text": text, "examined": examined, "agree": True}
+    return {
+        "fate": fate,
+        "because": because,
+        "text": text,
+        "examined": examined,
+        "agree": True,
+        "not_measured": folder.examiner.missing,
+    }
 
 
 def _fate_of(folder: CleanedFolder, ledger: Mapping[str, Any]) -> tuple[str, str]:
@@ -77,7 +85,7 @@ def _fate_of(folder: CleanedFolder, ledger: Mapping[str, Any]) -> tuple[str, str
             "dropped",
             f"{reason}: the same text stands in {twin} row {ledger['twin_row']}, which came first",
         )
-    check = next((check for check in folder.checks if check["reason"] == reason), None)
+    check = next((check for check in folder.checks if check["reason"] == reason and "wanted" in check), None)
     if check is None:
         return "dropped", f"{reason}: {WITHOUT_CHECK.get(reason, 'a rule that this version does not know')}"
     return "dropped", f"{reason}: {_measured(ledger)}, and kept is {wanted(check)}"
@@ -99,18 +107,21 @@ def _without_entry(folder: CleanedFolder, name: str, row: int, found: Mapping[st
     return "unknown", "the folder has no entry for it, although it stands in the input"
 
 
-def _agree(ledger: Mapping[str, Any], examined: Mapping[str, Any] | None) -> bool:
+def _agree(folder: CleanedFolder, ledger: Mapping[str, Any], examined: Mapping[str, Any] | None) -> bool:
     """Whether the checks, measured now, give the fate that the folder states."""
     if examined is None or ledger["fate"] in ("unreadable", "unknown"):
         return True
     failed = _first_failed(examined)
-    measured_reasons = {check["reason"] for check in examined["checks"]}
-    if ledger["fate"] == "dropped" and ledger["reason"] in measured_reasons:
-        return failed is not None and (failed["reason"], failed["value"]) == (
-            ledger["reason"],
-            ledger["value"],
-        )
-    return failed is None or failed["rule"] in ("language", "classifier")
+    if ledger["fate"] == "kept":
+        return failed is None
+    if any(check["reason"] == ledger["reason"] for check in examined["checks"]):
+        stated = (ledger["reason"], ledger["value"])
+        return failed is not None and (failed["reason"], failed["value"]) == stated
+    # What is not measured here, such as a duplicate, has its place in the order, too.
+    order = [check["reason"] for check in folder.checks]
+    if failed is None or ledger["reason"] not in order:
+        return True
+    return order.index(failed["reason"]) > order.index(ledger["reason"])
 
 
 def _first_failed(examined: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -140,6 +151,8 @@ def tables(explained: Mapping[str, Any]) -> tuple[list[Table], list[str]]:
     if measured:
         headers = ("rule", "reason", "measured", "kept is", "")
         made.append(Table(f"{address}: check by check", headers, measured, texts=(1, 3, 4)))
+    if explained["not_measured"]:
+        notes.append(f"not measured, as a rule's file cannot be read: {explained['not_measured']}")
     if not explained["agree"]:
         notes.append(
             "warning: the checks, measured now, do not give what the folder states: it was made by another "

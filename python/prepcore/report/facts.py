@@ -45,7 +45,7 @@ def counted(folder: CleanedFolder) -> dict[str, Any]:
         ``dropped`` and what was ``left``), ``rewritten``, ``checks``, ``settings``, ``inputs``, ``run``.
     """
     counts, configuration = folder.counts, folder.manifest["configuration"]
-    rule_of = {check["reason"]: check for check in folder.checks}
+    rule_of = {check["reason"]: check for check in folder.checks if "wanted" in check}
     left = counts["documents"] - counts["unreadable"]
     waterfall = []
     for reason in in_order(counts["dropped"], folder.checks):
@@ -86,6 +86,7 @@ def gathered(folder: CleanedFolder) -> dict[str, Any]:
     -------
     dict
         That of `counted`, with ``about`` (what each rule is), ``ledger`` (how much of it was read),
+        ``not_measured`` (why some rules measured no kept document, or None),
         ``measured`` (a histogram by reason), ``labels`` (how often each was found, by reason),
         ``examples`` (by reason), ``unreadable_rows``, ``defaults`` (the settings' default values).
     """
@@ -97,6 +98,7 @@ def gathered(folder: CleanedFolder) -> dict[str, Any]:
     facts["defaults"] = dict(flattened(json.loads(core.default_configuration("clean"))))
     facts["ledger"] = {name: ledger[name] for name in ("parts", "parts_read", "rows", "rows_read")}
     facts["kept_measured"] = len(examined)
+    facts["not_measured"] = folder.examiner.missing
     facts["measured"] = _histograms(folder, ledger, examined)
     facts["labels"] = _labels(folder, ledger, examined)
     facts["examples"] = _examples(folder, ledger)
@@ -140,11 +142,11 @@ def _histograms(
 ) -> dict[str, Any]:
     """Draw up a histogram for each check with a number as its threshold that has dropped something."""
     drawn = {}
-    for place, check in enumerate(folder.checks):
+    for check in folder.checks:
         dropped = ledger["reasons"].get(check["reason"], {}).get("values", [])
-        if check["wanted"] == "one_of" or not dropped:
+        if check.get("wanted", "one_of") == "one_of" or not dropped:
             continue
-        kept = [document["checks"][place]["value"] for document in examined]
+        kept = [found["value"] for found in _found(check, examined)]
         drawn[check["reason"]] = histogram.of(check, dropped, kept)
     return drawn
 
@@ -154,13 +156,12 @@ def _labels(
 ) -> dict[str, list[dict[str, Any]]]:
     """Count labels: in the dropped documents that were read, and in the kept ones that were measured."""
     tables = {}
-    for place, check in enumerate(folder.checks):
+    for check in (check for check in folder.checks if "wanted" in check):
         dropped = dict(ledger["reasons"].get(check["reason"], {}).get("details", {}))
         kept: dict[str, int] = {}
-        for document in examined:
-            detail = document["checks"][place]["detail"]
-            if detail is not None:
-                kept[detail] = kept.get(detail, 0) + 1
+        for found in _found(check, examined):
+            if found["detail"] is not None:
+                kept[found["detail"]] = kept.get(found["detail"], 0) + 1
         if dropped or (kept and check["wanted"] == "one_of"):
             rows = [
                 {"label": label, "dropped": dropped.get(label, 0), "kept": kept.get(label, 0)}
@@ -170,6 +171,12 @@ def _labels(
                 rows, key=lambda row: (-row["dropped"] - row["kept"], row["label"])
             )
     return tables
+
+
+def _found(check: Mapping[str, Any], examined: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was found for a check in each of the kept documents that were measured."""
+    of_all = (found for document in examined for found in document["checks"])
+    return [found for found in of_all if found["reason"] == check["reason"]]
 
 
 def _examples(folder: CleanedFolder, ledger: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

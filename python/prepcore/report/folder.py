@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prepcore import engine
 from prepcore.arguments import UsageError
@@ -16,11 +16,25 @@ from prepcore.arguments.errors import nearest
 FORMAT = "prepcore.cleaned"
 """The ``format`` of the manifests that are read here."""
 
-_NOT_RULES = ("dedup", "against", "where")
-"""Settings that a manifest states in its own form; no single text is judged by them."""
+_NOT_RULES = ("dedup", "against", "where", "limit")
+"""Settings by which no single text is judged; some stand in a manifest in a form of their own."""
+
+_WITHOUT_FILES: dict[str, Any] = {"profile": "basic", "language": [], "language_model": None, "classifier": None}
+_WITHOUT_FILES |= {"label": None, "min_score": None, "max_score": None, "keep_scores": False}
+"""Settings under which no rule reads a file, for where such a file is gone."""
 
 DEFAULT_MEMORY = "1GiB"
 """The memory budget, which bounds a document, where ``run.json`` does not say it."""
+
+
+class Examiner(NamedTuple):
+    """Settings by which texts are measured."""
+
+    settings: str
+    """As the engine reads them."""
+
+    missing: str | None
+    """Why the rules that read a file are not among them; None where they are."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +96,33 @@ class CleanedFolder:
         counts: Mapping[str, Any] = self.manifest["counts"]
         return counts
 
-    @cached_property
-    def rules_json(self) -> str:
-        """The settings that a single text is judged by, as the engine reads them."""
-        settings = self.manifest["configuration"]
-        return json.dumps({name: value for name, value in settings.items() if name not in _NOT_RULES})
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What each document had to pass, in order: ``rule``, ``reason``; where something is measured,
+        ``wanted`` and ``threshold``.
+        """  # noqa: D205 - one sentence
+        checks: list[dict[str, Any]] = self.manifest["checks"]
+        return checks
 
     @cached_property
-    def checks(self) -> list[dict[str, Any]]:
-        """Every check in its order: ``rule``, ``reason``, ``wanted``, ``threshold``."""
-        checks: list[dict[str, Any]] = json.loads(engine.core().checks(self.rules_json))
-        return checks
+    def examiner(self) -> Examiner:
+        """The folder's rules, ready to measure any text."""
+        known = json.loads(engine.core().default_configuration("clean"))
+        stated = self.manifest["configuration"]
+        settings = {name: stated[name] for name in known if name in stated and name not in _NOT_RULES}
+        for option, path in self.run.get("rule_files", {}).items():
+            *groups, last = option.split(".")
+            group = settings
+            for name in groups:
+                group = group[name]
+            group[last] = path
+        try:
+            engine.core().checks(json.dumps(settings))
+        except engine.core().PrepcoreError as error:
+            without = {**settings, **_WITHOUT_FILES}
+            without["rules"] = {**settings["rules"], "words": "off"}
+            return Examiner(json.dumps(without), str(error).partition("\n")[0])
+        return Examiner(json.dumps(settings), None)
 
     def examine(self, texts: list[str]) -> list[dict[str, Any]]:
         """Rewrite and measure texts by the folder's settings.
@@ -103,7 +133,7 @@ class CleanedFolder:
             For each text ``rewritten`` (how often by kind), ``text`` (None where it stayed as it was) and
             ``checks``, each with ``value``, ``detail`` and whether it ``passes``.
         """
-        examined: list[dict[str, Any]] = json.loads(engine.core().examine(self.rules_json, texts))
+        examined: list[dict[str, Any]] = json.loads(engine.core().examine(self.examiner.settings, texts))
         return examined
 
     def ledger(self, **reading: Any) -> dict[str, Any]:

@@ -12,19 +12,13 @@ WITHOUT_CHECK = {
 }
 """Reasons that no rule measures, in their order."""
 
-_AFTER_DUPLICATES = ("language", "classifier")
-"""Rules that judge what deduplication has left, since they cost most."""
-
 _WORDS = {"at_least": "at least", "at_most": "at most", "above": "above"}
 _MISSED = {"at_least": "less than", "at_most": "more than", "above": "not above"}
 
 
 def in_order(reasons: Iterable[str], checks: Iterable[Mapping[str, Any]]) -> list[str]:
     """Sort reasons by the order in which documents meet them; those that nothing knows follow by name."""
-    checks = list(checks)
-    early = [check["reason"] for check in checks if check["rule"] not in _AFTER_DUPLICATES]
-    late = [check["reason"] for check in checks if check["rule"] in _AFTER_DUPLICATES]
-    order = [*early, *WITHOUT_CHECK, *late]
+    order = [check["reason"] for check in checks]
     place = {reason: number for number, reason in reversed(list(enumerate(order)))}
     return sorted(reasons, key=lambda reason: (place.get(reason, len(order)), reason))
 

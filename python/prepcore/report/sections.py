@@ -112,6 +112,8 @@ def reasons(facts: Facts) -> str:
         f"{ledger['parts_read']:,} of {ledger['parts']:,} parts) and {facts['kept_measured']:,} kept ones, "
         "measured again. Each colour's bars add up to 100%."
     )
+    if facts["not_measured"]:
+        note += f" Rules that read a file measured none of the kept: {inert(facts['not_measured'])}."
     return f'<section><h2>Why documents went</h2><p class="note">{note}</p>{cards}</section>'
 
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::config::{ByteSize, resolve_threads};
+use crate::config::{ByteSize, Clean, resolve_threads};
 use crate::source::SourceFile;
 
 /// The settings that change the output: a configuration without its running options.
@@ -28,6 +28,21 @@ pub(crate) fn facts(asked_for: Option<usize>, memory: ByteSize, threads: usize, 
         "system": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
     })
+}
+
+/// Where the files lie that rules read, by the option that names each: a manifest holds what they say instead.
+pub(crate) fn rule_files(configuration: &Clean) -> Value {
+    let words = configuration.rules.words.on().map(|words| &words.file);
+    let files = [
+        ("language_model", configuration.language_model.as_ref()),
+        ("classifier", configuration.classifier.as_ref()),
+        ("rules.words.file", words),
+    ];
+    let named = files.into_iter().filter_map(|(option, path)| {
+        let path = std::path::absolute(path?).ok()?;
+        Some((option.to_owned(), path.to_str()?.into()))
+    });
+    Value::Object(named.collect())
 }
 
 /// Where the files of an input lie: the absolute folders under which their names are paths, each with the numbers of
