@@ -19,8 +19,13 @@ FORMAT = "prepcore.cleaned"
 _NOT_RULES = ("dedup", "against", "where", "limit")
 """Settings by which no single text is judged; some stand in a manifest in a form of their own."""
 
-_WITHOUT_FILES: dict[str, Any] = {"profile": "basic", "language": [], "language_model": None, "classifier": None}
-_WITHOUT_FILES |= {"label": None, "min_score": None, "max_score": None, "keep_scores": False}
+_WITHOUT_FILES: dict[str, Any] = {
+    "profile": "basic",
+    "language": [],
+    "language_model": None,
+    "keep_scores": False,
+    **dict.fromkeys(("classifier", "label", "min_score", "max_score")),
+}
 """Settings under which no rule reads a file, for where such a file is gone."""
 
 DEFAULT_MEMORY = "1GiB"
