@@ -106,7 +106,7 @@ class CleanedFolder:
         """What each document had to pass, in order: ``rule``, ``reason``; where something is measured,
         ``wanted`` and ``threshold``.
         """  # noqa: D205 - one sentence
-        checks: list[dict[str, Any]] = self.manifest["checks"]
+        checks: list[dict[str, Any]] = self.manifest.get("checks", [])
         return checks
 
     @cached_property
