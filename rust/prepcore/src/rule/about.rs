@@ -20,10 +20,16 @@ pub struct About {
 /// Every rule, in the order in which they work.
 #[must_use]
 pub fn about() -> Vec<About> {
-    [include_str!("short_lines.rs"), include_str!("repetition.rs"), include_str!("length.rs")]
-        .into_iter()
-        .filter_map(read)
-        .collect()
+    [
+        include_str!("unicode.rs"),
+        include_str!("short_lines.rs"),
+        include_str!("repetition.rs"),
+        include_str!("length.rs"),
+        include_str!("words.rs"),
+    ]
+    .into_iter()
+    .filter_map(read)
+    .collect()
 }
 
 /// Reads the headings of a rule's file: its name and summary, then paragraphs that begin with a heading in bold.

@@ -10,6 +10,8 @@ mod length;
 mod repetition;
 mod set;
 mod short_lines;
+mod unicode;
+mod words;
 
 use crate::document::Document;
 
@@ -19,6 +21,8 @@ pub use length::Length;
 pub use repetition::Repetition;
 pub use set::{Examined, Rewritten, RuleSet};
 pub use short_lines::ShortLines;
+pub use unicode::Unicode;
+pub use words::Words;
 
 /// One rule that judges.
 pub trait Rule: Send + Sync {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Check, Length, Measured, Repetition, Rewrite, Rule, ShortLines, Verdict};
+use super::{Check, Length, Measured, Repetition, Rewrite, Rule, ShortLines, Unicode, Verdict, Words};
 use crate::Result;
 use crate::config::Rules;
 use crate::document::Document;
@@ -41,6 +41,9 @@ impl RuleSet {
     pub fn new(rules: &Rules) -> Result<Self> {
         let mut rewrites: Vec<Box<dyn Rewrite>> = Vec::new();
         let mut judging: Vec<Box<dyn Rule>> = Vec::new();
+        if let Some(options) = rules.unicode.on() {
+            rewrites.push(Box::new(Unicode::new(options)));
+        }
         if let Some(thresholds) = rules.short_lines.on() {
             judging.push(Box::new(ShortLines::new(thresholds.clone())));
         }
@@ -49,6 +52,9 @@ impl RuleSet {
         }
         if let Some(bounds) = rules.length.on() {
             judging.push(Box::new(Length::new(bounds)));
+        }
+        if let Some(thresholds) = rules.words.on() {
+            judging.push(Box::new(Words::new(thresholds)?));
         }
         let place = |name: &str| rules.order.iter().position(|named| named == name).unwrap_or(usize::MAX);
         // Stable: rules that are not named keep their order behind those that are.
