@@ -50,49 +50,31 @@ impl<'t> Pieces<'t> {
             at += character.len_utf8();
         }
     }
-}
 
-impl Iterator for Pieces<'_> {
-    type Item = Piece;
-
-    #[inline]
-    fn next(&mut self) -> Option<Piece> {
+    fn next_of_any_kind(&mut self) -> Option<Piece> {
         let bytes = self.text.as_bytes();
         let mut spaced = false;
         loop {
             let start = self.at;
             let byte = *bytes.get(start)?;
-            if byte < 0x80 {
-                match ASCII[usize::from(byte)] {
-                    Class::Letter => {
-                        let (end, folds) = self.word_end(start);
-                        self.at = end;
-                        return Some(Piece { start, end, is_word: true, spaced, folds });
-                    }
-                    Class::Space => {
-                        spaced = true;
-                        self.at += 1;
-                    }
-                    _ => {
-                        self.at += 1;
-                        return Some(Piece { start, end: self.at, is_word: false, spaced, folds: false });
-                    }
-                }
+            if byte == b' ' {
+                spaced = true;
+                self.at += 1;
                 continue;
             }
-            let character = self.text[start..].chars().next()?;
+            let character = if byte < 0x80 { char::from(byte) } else { self.text[start..].chars().next()? };
             let after = start + character.len_utf8();
-            let class = class(character);
-            match class {
+            match class(character) {
                 Class::Space => {
                     spaced = true;
                     self.at = after;
                 }
                 Class::Letter => {
-                    (self.at, _) = self.word_end(after);
-                    return Some(Piece { start, end: self.at, is_word: true, spaced, folds: true });
+                    let (end, folds) = self.word_end(after);
+                    self.at = end;
+                    return Some(Piece { start, end, is_word: true, spaced, folds: folds || byte >= 0x80 });
                 }
-                Class::Alone | Class::Extends | Class::Symbol => {
+                class => {
                     self.at = after;
                     let is_word = class == Class::Alone;
                     return Some(Piece { start, end: after, is_word, spaced, folds: false });
@@ -102,21 +84,27 @@ impl Iterator for Pieces<'_> {
     }
 }
 
-/// What the ASCII characters are.
-static ASCII: [Class; 128] = {
-    let mut classes = [Class::Symbol; 128];
-    let mut at = 0;
-    while at < 128 {
-        let byte = at as u8;
-        if byte.is_ascii_alphanumeric() || byte == b'_' {
-            classes[at] = Class::Letter;
-        } else if matches!(byte, b'\t'..=b'\r' | 0x1c..=0x20) {
-            classes[at] = Class::Space;
+impl Iterator for Pieces<'_> {
+    type Item = Piece;
+
+    #[inline]
+    fn next(&mut self) -> Option<Piece> {
+        // A word of fewer than eight ASCII letters after at most one space, as most are; a shorter way to the same.
+        let start = self.at + usize::from(self.text.as_bytes().get(self.at) == Some(&b' '));
+        let eight = self.text.as_bytes().get(start..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight));
+        if let Some(eight) = eight {
+            let others = !ascii_words(eight) & each(0x80);
+            let length = others.trailing_zeros() / 8;
+            if (1..8).contains(&length) && eight >> (8 * length) & 0x80 == 0 {
+                let spaced = start > self.at;
+                let end = start + length as usize;
+                self.at = end;
+                return Some(Piece { start, end, is_word: true, spaced, folds: false });
+            }
         }
-        at += 1;
+        self.next_of_any_kind()
     }
-    classes
-};
+}
 
 /// Where the ASCII letters, digits and `_` end that begin at `at`; eight bytes at once.
 #[inline]
@@ -129,7 +117,7 @@ fn ascii_word_end(bytes: &[u8], mut at: usize) -> usize {
         at += 8;
     }
     let rest = &bytes[at.min(bytes.len())..];
-    let is_other = |byte: &u8| !byte.is_ascii() || ASCII[usize::from(*byte)] != Class::Letter;
+    let is_other = |byte: &u8| !(byte.is_ascii_alphanumeric() || *byte == b'_');
     at + rest.iter().position(is_other).unwrap_or(rest.len())
 }
 

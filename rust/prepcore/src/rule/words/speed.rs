@@ -42,7 +42,8 @@ fn by_frequency(texts: &[String]) -> Vec<String> {
     let mut counts: HashMap<String, u64> = HashMap::new();
     for text in texts {
         for piece in Pieces::new(text).filter(|piece| piece.is_word) {
-            *counts.entry(text[piece.start..piece.end].to_lowercase()).or_default() += 1;
+            let word = text[piece.start..piece.end].to_lowercase();
+            *counts.entry(word).or_default() += 1;
         }
     }
     let mut words: Vec<_> = counts.into_iter().collect();
