@@ -115,6 +115,7 @@ impl WordList {
         self.find_longest(Piece { spaced: false, ..*piece }, rest.clone(), scratch)
     }
 
+    #[inline(never)]
     fn find_longest<'t>(
         &self,
         mut piece: Piece,
@@ -230,7 +231,7 @@ impl Filter {
 ///
 /// It takes the text as a whole because eight bytes are read at once, also beyond the end of the part, where a piece
 /// is shorter, as most are. Lists are their users' own, so nobody gains by words of one hash.
-#[inline]
+#[inline(always)]
 fn hash(text: &str, start: usize, end: usize) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = (end - start) as u64;

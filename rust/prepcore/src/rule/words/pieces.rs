@@ -51,6 +51,7 @@ impl<'t> Pieces<'t> {
         }
     }
 
+    #[inline(never)]
     fn next_of_any_kind(&mut self) -> Option<Piece> {
         let bytes = self.text.as_bytes();
         let mut spaced = false;
@@ -89,25 +90,26 @@ impl Iterator for Pieces<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Piece> {
-        // A word of fewer than eight ASCII letters after at most one space, as most are; a shorter way to the same.
-        let start = self.at + usize::from(self.text.as_bytes().get(self.at) == Some(&b' '));
-        let eight = self.text.as_bytes().get(start..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight));
-        if let Some(eight) = eight {
-            let others = !ascii_words(eight) & each(0x80);
-            let length = others.trailing_zeros() / 8;
-            if (1..8).contains(&length) && eight >> (8 * length) & 0x80 == 0 {
-                let spaced = start > self.at;
-                let end = start + length as usize;
-                self.at = end;
-                return Some(Piece { start, end, is_word: true, spaced, folds: false });
+        // An ASCII word or sign after at most one space, as most are: a shorter way to the same.
+        let bytes = self.text.as_bytes();
+        let start = self.at + usize::from(bytes.get(self.at) == Some(&b' '));
+        let spaced = start > self.at;
+        let end = ascii_word_end(bytes, start);
+        if end == start {
+            if matches!(bytes.get(start), Some(0x21..=0x7f)) {
+                self.at = start + 1;
+                return Some(Piece { start, end: self.at, is_word: false, spaced, folds: false });
             }
+        } else if bytes.get(end).is_none_or(u8::is_ascii) {
+            self.at = end;
+            return Some(Piece { start, end, is_word: true, spaced, folds: false });
         }
         self.next_of_any_kind()
     }
 }
 
 /// Where the ASCII letters, digits and `_` end that begin at `at`; eight bytes at once.
-#[inline]
+#[inline(always)]
 fn ascii_word_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let others = !ascii_words(u64::from_le_bytes(*eight)) & each(0x80);
@@ -116,9 +118,10 @@ fn ascii_word_end(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    let rest = &bytes[at.min(bytes.len())..];
-    let is_other = |byte: &u8| !(byte.is_ascii_alphanumeric() || *byte == b'_');
-    at + rest.iter().position(is_other).unwrap_or(rest.len())
+    while bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+        at += 1;
+    }
+    at
 }
 
 /// The same byte eight times.

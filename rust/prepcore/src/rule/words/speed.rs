@@ -91,6 +91,7 @@ fn look_at_real_text() {
         let bytes: usize = some.iter().map(String::len).sum();
         println!("{kind}: {} texts, {:.1} MB", some.len(), bytes as f64 / 1e6);
     }
+    measure("for comparison, words between white space", &texts, crate::document::words);
     let words = by_frequency(&texts);
     let folder = tempfile::tempdir().unwrap();
     // Words that are rare, as those of such lists are; and the worst that can be asked for.
