@@ -9,8 +9,8 @@ mod error;
 mod fasttext;
 mod measure;
 mod pack;
-mod rules;
 mod rewrite;
+mod rules;
 mod run;
 mod tokenizer;
 
