@@ -9,7 +9,7 @@ impl Fnv {
     pub(super) const START: Self = Self(2_166_136_261);
 
     /// With one byte more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with(self, byte: u8) -> Self {
         Self((self.0 ^ (byte as i8 as u32)).wrapping_mul(16_777_619))
     }
