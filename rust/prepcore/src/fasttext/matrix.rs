@@ -104,8 +104,14 @@ impl Matrix {
                 (0..in_row).for_each(|line| prefetch(lines, *ahead as usize * in_row + line));
             }
             let row = &lines[*row as usize * in_row..][..in_row];
-            for (sum, Line(line)) in sum.chunks_mut(LINE).zip(row) {
-                sum.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
+            let (whole, rest) = sum.as_chunks_mut();
+            for line in 0..whole.len() {
+                add_line(&mut whole[line], &row[line]);
+            }
+            if let Some(Line(last)) = row.get(whole.len()) {
+                for column in 0..rest.len() {
+                    rest[column] += last[column];
+                }
             }
         }
     }
@@ -118,9 +124,10 @@ impl Matrix {
         };
         let in_row = self.columns.div_ceil(LINE);
         let mut sum = 0.0;
-        for (Line(line), vector) in lines[row * in_row..][..in_row].iter().zip(vector.chunks(LINE)) {
-            for (left, right) in line.iter().zip(vector) {
-                sum += left * right;
+        for (place, Line(line)) in lines[row * in_row..][..in_row].iter().enumerate() {
+            let part = &vector[place * LINE..vector.len().min((place + 1) * LINE)];
+            for column in 0..part.len() {
+                sum += line[column] * part[column];
             }
         }
         sum
@@ -143,14 +150,19 @@ fn lines(values: &[f32], columns: usize) -> Vec<Line> {
 /// Adds rows of so few columns that the sum stays in registers.
 fn add_short(lines: &[Line], rows: &[u32], sum: &mut [f32; LINE]) {
     let mut total = *sum;
-    for (place, row) in rows.iter().enumerate() {
+    for place in 0..rows.len() {
         if let Some(ahead) = rows.get(place + AHEAD) {
             prefetch(lines, *ahead as usize);
         }
-        let Line(line) = &lines[*row as usize];
-        for (total, value) in total.iter_mut().zip(line) {
-            *total += value;
-        }
+        add_line(&mut total, &lines[rows[place] as usize]);
     }
     *sum = total;
+}
+
+/// An index and no iterators: those of two slices are not always compiled into the loop.
+#[inline(always)]
+fn add_line(total: &mut [f32; LINE], Line(line): &Line) {
+    for column in 0..LINE {
+        total[column] += line[column];
+    }
 }

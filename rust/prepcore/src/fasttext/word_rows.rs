@@ -73,19 +73,23 @@ fn append_cached(
 ) -> ControlFlow<()> {
     let hasher = model.dictionary.hasher();
     let mut sought = [Sought::default(); TOGETHER];
-    for (sought, [start, end]) in sought.iter_mut().zip(words) {
+    // Indices and no iterators over two slices: those are not always compiled into the loop.
+    for place in 0..words.len() {
+        let [start, end] = &words[place];
         if let (true, Some(window)) = (end - start <= KEY_BYTES, buffer[*start..].first_chunk()) {
             let key = key(window, end - start);
             let hash = hasher.of_key(key);
             cache.prepare(hash);
-            *sought = Sought { key, hash, candidate: None };
+            sought[place] = Sought { key, hash, candidate: None };
         }
     }
     for sought in &mut sought[..words.len()] {
         sought.candidate = cache.candidate(sought.hash);
     }
     found.rows.reserve(TOGETHER * MAX_ROWS);
-    for (Sought { key, hash, candidate }, [start, end]) in sought.iter().zip(words) {
+    for place in 0..words.len() {
+        let Sought { key, hash, candidate } = &sought[place];
+        let [start, end] = &words[place];
         if let Some(entry) = cache.get(*candidate, key, *hash) {
             found.rows.push_first(&entry.rows, usize::from(entry.count));
             if model.arguments.word_ngrams > 1 && !entry.is_label {
