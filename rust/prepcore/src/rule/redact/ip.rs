@@ -67,7 +67,8 @@ fn ends(view: View<'_>, end: usize) -> bool {
 fn heading(view: View<'_>, start: usize, end: usize) -> bool {
     let indent = (1..=8).find(|by| view.before(start, *by) != b' ');
     let line = indent.is_some_and(|by| start < by || view.before(start, by) == b'\n');
-    line && (view.at(end) == b'.' || end - start <= 9 && matches!(view.at(end), b' ' | b'\t' | 0xC2))
+    let title = end + if view.has(end, "\u{a0}".as_bytes()) { 2 } else { usize::from(view.at(end) == b' ') };
+    line && (view.at(end) == b'.' || title > end && end - start <= 9 && view.at(title).is_ascii_alphabetic())
 }
 
 /// The IPv6 address whose first `:` stands at a place.

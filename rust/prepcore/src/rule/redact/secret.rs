@@ -124,7 +124,8 @@ pub(super) fn find(view: View<'_>, at: usize) -> Option<(usize, usize)> {
 impl Shape {
     fn find(&self, view: View<'_>, at: usize) -> Option<(usize, usize)> {
         let start = at.checked_sub(self.anchor)?;
-        if !view.has(start, self.prefix) || !begins(view, start) {
+        let within = matches!(self.body, Body::Dotted) && view.before(start, 1) == b'.';
+        if within || !view.has(start, self.prefix) || !begins(view, start) {
             return None;
         }
         let body = start + self.prefix.len();
