@@ -6,6 +6,7 @@
 
 mod clean;
 mod dedup;
+mod draw;
 mod pack;
 mod rules;
 mod size;
@@ -14,6 +15,7 @@ mod tokenizer;
 
 pub use clean::{Clean, Columns, OutputFormat, Profile};
 pub use dedup::{Dedup, DedupKey, Shard, Step};
+pub use draw::Draw;
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use rules::{
     ControlCharacters, Length, NormalizationForm, Redact, Repetition, Rules, ShortLines, Unicode, Words,
@@ -31,6 +33,7 @@ use crate::{Error, Result};
 pub fn default_configuration(verb: &str) -> Option<serde_json::Value> {
     match verb {
         "clean" => serde_json::to_value(Clean::default()).ok(),
+        "draw" => serde_json::to_value(Draw::default()).ok(),
         "pack" => serde_json::to_value(Pack::default()).ok(),
         "tokenizer" => serde_json::to_value(Tokenizer::default()).ok(),
         _ => None,
