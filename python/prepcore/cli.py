@@ -11,6 +11,7 @@ from typing import Any
 
 from prepcore.arguments import Command, Program, parse_size, printable
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.report.commands import COMMANDS
 
 USAGE_EXIT = 2
 """Exit code of what was found to be wrong before the work began."""
@@ -58,6 +59,10 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
         outcome, document = engine.run(verb, command, command.inputs, command.out, progress.callback)
     if command.json:
         sys.stdout.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
+    if outcome == "finished" and getattr(command, "report", False):
+        from prepcore.report.after import leave_report
+
+        leave_report(command.out)
     text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
     if outcome == "finished_before":
         text = (
@@ -174,5 +179,6 @@ PROGRAM = Program(
   prepcore pack cleaned --tokenizer llama3/tokenizer.json --sequence-length 4096 --validation 1% --out tokens
 """,
         ),
+        *COMMANDS,
     ),
 )

@@ -43,7 +43,7 @@ class Settings:
 
     def engine_json(self) -> str:
         """Return the settings as the JSON that the engine reads, without what only the command line has."""
-        screen = {entry.name for half in (Places, Showing) for entry in dataclasses.fields(half)}
+        screen = {entry.name for part in (Places, Showing, Reporting) for entry in dataclasses.fields(part)}
         names = [entry.name for entry in dataclasses.fields(self) if entry.name not in screen]
         sent = {name: _plain(getattr(self, name)) for name in names}
         return json.dumps(sent)
@@ -68,6 +68,13 @@ class Showing:
     dry_run: bool = option(False, "say what would be read and written, with sizes; write nothing")
     quiet: bool = option(False, "no progress and no summary, only errors")
     json: bool = option(False, "print the manifest as one JSON document on standard output")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """What a run of `clean` leaves for people."""
+
+    report: bool = option(True, "write report.html into the folder; off leaves it out")
 
 
 def parse_columns(value: Any) -> str | list[str]:
@@ -219,7 +226,7 @@ class Tokenizer(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CleanCommand(Showing, Clean, Places):
+class CleanCommand(Showing, Reporting, Clean, Places):
     """Command line of `prepcore clean`."""
 
 

@@ -41,7 +41,9 @@ def test_names_order_and_defaults_are_the_engines(verb: str) -> None:
 )
 def test_a_command_has_its_settings_and_what_the_screen_needs(command: type, settings: type) -> None:
     names = {field.name for field in dataclasses.fields(command)}
-    screen = {"inputs", "out", "dry_run", "quiet", "json"}
+    screen = {"inputs", "out", "dry_run", "quiet", "json"} | (
+        {"report"} if settings is config.Clean else set()
+    )
     assert names == {field.name for field in dataclasses.fields(settings)} | screen
 
 

@@ -1,1 +1,1 @@
-"""What was done, for people."""
+"""What was done, for people: a cleaned folder as tables, as a page, and document by document."""

@@ -8,6 +8,7 @@ mod condition;
 mod draw;
 mod error;
 mod fasttext;
+mod inspect;
 mod measure;
 mod pack;
 mod rewrite;
@@ -58,6 +59,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::plan, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean, module)?)?;
     module.add_function(wrap_pyfunction!(clean::clean_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::fate, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::kept, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::documents, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(draw::draw, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;

@@ -61,6 +61,7 @@ pub mod document;
 pub mod error;
 pub mod fasttext;
 mod guard;
+pub mod inspect;
 mod ledger;
 pub mod manifest;
 pub mod pack;

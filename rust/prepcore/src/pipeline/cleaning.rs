@@ -196,6 +196,8 @@ impl<'a> Cleaning<'a> {
             facts["seconds_by_stage"] = folder.progress.stages.seconds();
             facts["parts"] = json!({ "found_finished": parts_found, "written": parts_written });
             facts["read"] = json!({ "documents": read_documents, "text_bytes": read_text_bytes });
+            facts["rule_files"] = run_facts::rule_files(configuration);
+            facts["input_folders"] = run_facts::input_folders(&folder.plan.files);
             facts["interruptions"] = json!(begun.saturating_sub(1));
             Ok((manifest, facts))
         };

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// Suffixes that name JSONL.
 const JSONL_SUFFIXES: [&str; 2] = [".jsonl", ".ndjson"];
+/// Bytes at a file's start that tell what it is.
+const HEAD: u64 = 4;
 
 /// The files behind the inputs, in order, all of one kind; and what was passed over, in sentences.
 pub(crate) fn discover(
@@ -49,6 +51,27 @@ pub(crate) fn discover(
         .hint("one run reads files of one kind; clean them apart, with --against between the runs"));
     }
     Ok((files, notes))
+}
+
+/// Opens a file of which the kind is known.
+pub(crate) fn open_as(path: PathBuf, kind: Kind) -> Result<SourceFile> {
+    let failed = |source| Error::io(&path, "open", source);
+    let mut head = Vec::new();
+    let file = File::open(&path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    file.take(HEAD).read_to_end(&mut head).map_err(failed)?;
+    let (size, identity) = (metadata.len(), Identity::new(&metadata));
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(SourceFile { path, name, size, identity, kind, compression: compression_of(&head) })
+}
+
+/// How a file is compressed that begins with these bytes.
+fn compression_of(head: &[u8]) -> Compression {
+    match head {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+        _ => Compression::None,
+    }
 }
 
 /// Gives files of the same name the names of the folders that tell them apart.
@@ -178,12 +201,8 @@ impl Search<'_, '_> {
             File::open(&path).map_err(|source| Error::input(&path, format!("cannot be opened: {source}")))?;
         let metadata = file.metadata().map_err(failed)?;
         let (size, identity) = (metadata.len(), Identity::new(&metadata));
-        file.take(4).read_to_end(&mut head).map_err(failed)?;
-        let compression = match head.as_slice() {
-            [0x1f, 0x8b, ..] => Compression::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
-            _ => Compression::None,
-        };
+        file.take(HEAD).read_to_end(&mut head).map_err(failed)?;
+        let compression = compression_of(&head);
         let lower = name.to_ascii_lowercase();
         // What is damaged is counted once it is read.
         let kind = if head == b"PAR1" || self.skip_corrupt && lower.ends_with(".parquet") {

@@ -32,6 +32,11 @@ impl Kind {
             Self::Stream => "an Arrow stream",
         }
     }
+
+    /// The kind of files of which [`Kind::name`] says this; `None` for none.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Parquet, Self::Jsonl, Self::Text].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// One file of the input.

@@ -112,6 +112,19 @@ fn units(path: &Path) -> impl FnMut(io::Result<Step>) -> Result<Unit> + use<> {
     }
 }
 
+/// The rows of a block as [`documents`] counts them: its lines, and the damage behind them. Costs no look at the lines.
+pub(crate) fn rows(block: &LineBlock) -> u64 {
+    let bytes = &block.bytes[text_start(block)..];
+    let unended = bytes.last().is_some_and(|last| *last != b'\n');
+    memchr_iter(b'\n', bytes).count() as u64 + u64::from(unended) + u64::from(block.damage.is_some())
+}
+
+/// Where a block's first line begins: behind the mark that a file may begin with.
+fn text_start(block: &LineBlock) -> usize {
+    let marked = block.offset == 0 && block.bytes.starts_with(BYTE_ORDER_MARK);
+    if marked { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
 /// Decodes a block's lines. Rows are line numbers within the block.
 pub(crate) fn documents(
     block: LineBlock,
@@ -120,10 +133,7 @@ pub(crate) fn documents(
     max_document: u64,
 ) -> Result<Documents> {
     let mut lines = Lines::new(schema.fields().len() > 1, block.bytes.len());
-    let mut start = 0;
-    if block.offset == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) {
-        start = BYTE_ORDER_MARK.len();
-    }
+    let mut start = text_start(&block);
     let mut row = 0;
     while start < block.bytes.len() {
         let end = memchr(b'\n', &block.bytes[start..]).map_or(block.bytes.len(), |length| start + length);

@@ -97,11 +97,25 @@ impl Plan {
     pub fn files_watched(inputs: &[PathBuf], options: Options, watcher: Watcher<'_>) -> Result<Self> {
         let mut lookout = Lookout::new(watcher);
         let (files, notes) = discover(inputs, options.skip_corrupt, &mut lookout)?;
+        Self::of_found(files, notes, options, &mut lookout)
+    }
+
+    /// Plans to read one file that is there, whatever else its name and its first bytes might mean.
+    pub(crate) fn of_file(file: SourceFile, options: Options) -> Result<Self> {
+        Self::of_found(vec![file], Vec::new(), options, &mut Lookout::new(&mut |_| Ok(())))
+    }
+
+    fn of_found(
+        files: Vec<SourceFile>,
+        notes: Vec<String>,
+        options: Options,
+        lookout: &mut Lookout<'_>,
+    ) -> Result<Self> {
         let bytes = files.iter().map(|file| file.size).sum();
         let kind = files.first().map_or(Kind::Text, |file| file.kind);
         let mut sized = Vec::new();
         let (available, schema) = match kind {
-            Kind::Parquet => segments::of_row_groups(&files, &options, &mut lookout, &mut sized)?,
+            Kind::Parquet => segments::of_row_groups(&files, &options, lookout, &mut sized)?,
             Kind::Jsonl => {
                 segments::of_lines(&files, &mut sized);
                 let schema = columns::of_lines(&options)?;
