@@ -83,6 +83,26 @@ def test_golden_counts_and_rows_at_any_number_of_threads(
     assert part.equals(pl.read_parquet(mix)[golden_rows])
 
 
+def test_the_profile_of_the_course_keeps_what_its_own_program_keeps(
+    mix: Path, shared: Path, tmp_path: Path, prepcore_command: Run
+) -> None:
+    golden = json.loads((shared / "data/corpus/mix-60k.golden.json").read_text())
+    model = shared / "data/lid/lid.176.ftz"
+    done = prepcore_command(
+        *("clean", mix, "--out", tmp_path / "out", "--profile", "course", "--language-model", model),
+        *("--json", "--quiet"),
+    )
+    counts = json.loads(done.stdout)["counts"]
+    before = counts["documents"] - sum(
+        count for reason, count in counts["dropped"].items() if not reason.startswith("language")
+    )
+    print(f"{counts['documents']:,} → {before:,} → {counts['kept']:,}")
+    assert (before, counts["kept"]) == (40_698, golden["english_lid176ftz_0.4"]) == (40_698, 34_278)
+    wanted = pl.read_parquet(shared / "data/corpus/mix-60k.kept.parquet")["row"].to_list()
+    kept = pl.read_parquet(tmp_path / "out" / "part-*.parquet")
+    assert kept.equals(pl.read_parquet(mix)[wanted])
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
 def test_the_same_rows_from_lines(
     as_jsonl: Path, golden_rows: list[int], tmp_path: Path, prepcore_command: Run, suffix: str

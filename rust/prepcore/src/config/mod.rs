@@ -7,6 +7,7 @@
 mod clean;
 mod condition;
 mod dedup;
+mod draw;
 mod pack;
 mod rules;
 mod size;
@@ -17,6 +18,7 @@ pub(crate) use clean::ALL_LANGUAGES;
 pub use clean::{Clean, Columns, OutputFormat, Profile};
 pub use condition::{Condition, Evaluate};
 pub use dedup::{Dedup, DedupKey, Shard, Step};
+pub use draw::Draw;
 pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
 pub use rules::{
     ControlCharacters, Length, NormalizationForm, Redact, Repetition, Rules, ShortLines, Unicode, Words,
@@ -34,6 +36,7 @@ use crate::{Error, Result};
 pub fn default_configuration(verb: &str) -> Option<serde_json::Value> {
     match verb {
         "clean" => serde_json::to_value(Clean::default()).ok(),
+        "draw" => serde_json::to_value(Draw::default()).ok(),
         "pack" => serde_json::to_value(Pack::default()).ok(),
         "tokenizer" => serde_json::to_value(Tokenizer::default()).ok(),
         _ => None,

@@ -34,15 +34,24 @@ impl Buckets {
         self.divisor.divisor
     }
 
+    /// What turns a hash into a bucket.
+    #[inline]
+    pub(super) fn divisor(&self) -> Divisor {
+        self.divisor
+    }
+
     /// Whether most buckets have no row, so that a word has few.
     pub(super) fn is_pruned(&self) -> bool {
         matches!(self.rows, Rows::Pruned(_))
     }
 
-    /// The row of a 32-bit hash.
+    /// Whether a bucket has a row.
     #[inline]
-    pub(super) fn row_of(&self, hash: u32) -> Option<u32> {
-        self.row(self.divisor.remainder(hash))
+    pub(super) fn has_row(&self, bucket: u32) -> bool {
+        match &self.rows {
+            Rows::All { .. } => true,
+            Rows::Pruned(pruned) => pruned.has(bucket),
+        }
     }
 
     /// The row of a bucket.
@@ -50,7 +59,7 @@ impl Buckets {
     pub(super) fn row(&self, bucket: u32) -> Option<u32> {
         match &self.rows {
             Rows::All { words } => Some(words + bucket),
-            Rows::Pruned(pruned) => pruned.row(bucket),
+            Rows::Pruned(pruned) => pruned.has(bucket).then(|| pruned.row(bucket)),
         }
     }
 }
@@ -58,60 +67,64 @@ impl Buckets {
 /// A bit for each bucket, and rows by the rank of the bit.
 #[derive(Debug)]
 struct Pruned {
-    words: Vec<Word>,
+    bits: Vec<u64>,
+    /// Bits set before each word of `bits`.
+    before: Vec<u32>,
     rows: Vec<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Word {
-    bits: u64,
-    /// Bits set in all words before.
-    before: u32,
 }
 
 impl Pruned {
     fn new(count: u32, kept: &[(u32, u32)]) -> Self {
-        let mut words = vec![Word::default(); (count as usize).div_ceil(64)];
+        let mut bits = vec![0; (count as usize).div_ceil(64)];
         for (bucket, _) in kept {
-            words[*bucket as usize / 64].bits |= 1 << (bucket % 64);
+            bits[*bucket as usize / 64] |= 1 << (bucket % 64);
         }
-        let mut before = 0;
-        for word in &mut words {
-            word.before = before;
-            before += word.bits.count_ones();
-        }
-        Self { words, rows: kept.iter().map(|(_, row)| *row).collect() }
+        let ranks = bits.iter().scan(0, |rank, word: &u64| {
+            let before = *rank;
+            *rank += word.count_ones();
+            Some(before)
+        });
+        Self { before: ranks.collect(), bits, rows: kept.iter().map(|(_, row)| *row).collect() }
     }
 
     #[inline]
-    fn row(&self, bucket: u32) -> Option<u32> {
-        let word = self.words[bucket as usize / 64];
-        let bit = 1_u64 << (bucket % 64);
-        if word.bits & bit == 0 {
-            return None;
-        }
-        let rank = word.before + (word.bits & (bit - 1)).count_ones();
-        Some(self.rows[rank as usize])
+    fn has(&self, bucket: u32) -> bool {
+        self.bits[bucket as usize / 64] >> (bucket % 64) & 1 == 1
+    }
+
+    /// The row of a bucket that has one.
+    #[inline]
+    fn row(&self, bucket: u32) -> u32 {
+        let word = bucket as usize / 64;
+        let lower = self.bits[word] & ((1 << (bucket % 64)) - 1);
+        self.rows[(self.before[word] + lower.count_ones()) as usize]
     }
 }
 
-/// Remainders by multiplication: D. Lemire, O. Kaser, N. Kurz, "Faster remainder by direct computation" (2019).
-#[derive(Debug)]
-struct Divisor {
+/// Remainders by multiplication, in steps that exist for vectors too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Divisor {
     divisor: u32,
-    reciprocal: u64,
+    reciprocal: u32,
 }
 
 impl Divisor {
-    /// For a divisor that is not 0, or that is never used.
+    /// For a divisor below 2³¹, which is not 0 unless it is never used.
     fn new(divisor: u32) -> Self {
-        Self { divisor, reciprocal: (u64::MAX / u64::from(divisor.max(1))).wrapping_add(1) }
+        // 2³² by 1 does not fit; one less makes the quotient one too small, as it may be with any divisor.
+        let reciprocal = u32::try_from((1_u64 << 32) / u64::from(divisor.max(1))).unwrap_or(u32::MAX);
+        Self { divisor, reciprocal }
     }
 
-    #[inline]
-    fn remainder(&self, value: u32) -> u32 {
-        let fraction = self.reciprocal.wrapping_mul(u64::from(value));
-        ((u128::from(fraction) * u128::from(self.divisor)) >> 64) as u32
+    /// What is left of a value.
+    ///
+    /// The reciprocal is rounded down by less than one, so the quotient is the true one or one less, and the
+    /// remainder at most one divisor too large. Where it is not, the subtraction wraps to more than it was.
+    #[inline(always)]
+    pub(super) fn remainder(self, value: u32) -> u32 {
+        let quotient = (u64::from(value) * u64::from(self.reciprocal) >> 32) as u32;
+        let remainder = value.wrapping_sub(quotient.wrapping_mul(self.divisor));
+        remainder.min(remainder.wrapping_sub(self.divisor))
     }
 }
 
@@ -123,9 +136,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn remainders_are_those_of_a_division(value: u32, divisor in 1_u32..) {
-            for divisor in [divisor, divisor % 1_000 + 1, 1 << (divisor % 32)] {
-                prop_assert_eq!(Divisor::new(divisor).remainder(value), value % divisor);
+        fn remainders_are_those_of_a_division(value: u32, divisor in 1_u32..1 << 31) {
+            for divisor in [divisor, divisor % 1_000 + 1, 1 << (divisor % 31), i32::MAX as u32] {
+                for value in [value, u32::MAX, divisor, divisor - 1, value / divisor * divisor] {
+                    prop_assert_eq!(Divisor::new(divisor).remainder(value), value % divisor);
+                }
             }
         }
 

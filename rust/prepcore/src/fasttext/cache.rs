@@ -4,6 +4,8 @@
 //! sums keep the library's order. It fills one line of the processor's cache.
 
 use super::hash::Key;
+use super::huge_pages;
+use super::prefetch::prefetch;
 
 /// The most rows of a word that is kept.
 pub(super) const MAX_ROWS: usize = 8;
@@ -48,21 +50,28 @@ pub(super) struct Cache {
 impl Cache {
     /// Without entries.
     pub(super) fn new() -> Self {
-        Self { tags: vec![0; SETS], entries: vec![Entry::EMPTY; SETS * WAYS], turn: 0 }
+        Self { tags: vec![0; SETS], entries: huge_pages::filled(Entry::EMPTY, SETS * WAYS), turn: 0 }
     }
 
-    /// The first slot in which a word of this hash may lie. To be looked up ahead of [`Cache::get`].
+    /// Fetches what [`Cache::candidate`] looks at.
+    #[inline]
+    pub(super) fn prepare(&self, hash: u64) {
+        prefetch(&self.tags, set(hash));
+    }
+
+    /// The first slot in which a word of this hash may lie. It is fetched for [`Cache::get`].
     #[inline]
     pub(super) fn candidate(&self, hash: u64) -> Option<usize> {
         let set = set(hash);
         let matches = equal_bytes(self.tags[set], tag(hash));
-        (matches != 0).then(|| WAYS * set + matches.trailing_zeros() as usize / 8)
-    }
-
-    /// All slots, so that they can be fetched ahead.
-    #[inline]
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+        let candidate = WAYS * set + matches.trailing_zeros() as usize / 8;
+        if matches == 0 {
+            // The word will be put here.
+            prefetch(&self.entries, WAYS * set + self.turn % WAYS);
+            return None;
+        }
+        prefetch(&self.entries, candidate);
+        Some(candidate)
     }
 
     /// The entry of a word, given the candidate for its hash. The slot may have been reused since.

@@ -9,7 +9,7 @@ impl Fnv {
     pub(super) const START: Self = Self(2_166_136_261);
 
     /// With one byte more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn with(self, byte: u8) -> Self {
         Self((self.0 ^ (byte as i8 as u32)).wrapping_mul(16_777_619))
     }
@@ -31,12 +31,14 @@ pub(super) type Key = [u64; 3];
 #[inline]
 pub(super) fn key(window: &[u8; KEY_BYTES], length: usize) -> Key {
     let (words, _) = window.as_chunks();
-    std::array::from_fn(|index| {
+    let mut key = [0; 3];
+    for index in 0..3 {
         let inside = length.saturating_sub(8 * index).min(8) as u32;
         // All bits of eight bytes, none of no byte.
         let mask = u64::MAX.checked_shr(64 - 8 * inside).unwrap_or(0);
-        u64::from_le_bytes(words[index]) & mask
-    })
+        key[index] = u64::from_le_bytes(words[index]) & mask;
+    }
+    key
 }
 
 /// A hash of words for tables of ours. It decides where something lies, never what it is, so it differs from model

@@ -2,12 +2,25 @@
 
 use std::io::Read;
 
+use super::huge_pages;
+use super::prefetch::prefetch;
 use super::quantised::Quantised;
 use super::reader::Reader;
 use crate::Result;
 
 /// A quantised matrix that takes no more than this as numbers is kept as numbers; such as that of `lid.176.ftz`, 3 MB.
 const MAX_EXPANDED: u64 = 64 << 20;
+
+/// Numbers in a line of the processor's cache.
+const LINE: usize = 16;
+
+/// Rows that are fetched from memory before they are added.
+const AHEAD: usize = 12;
+
+/// A line of the processor's cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([f32; LINE]);
 
 /// Rows of 32-bit floats.
 #[derive(Debug)]
@@ -18,7 +31,8 @@ pub(super) struct Matrix {
 
 #[derive(Debug)]
 enum Values {
-    Dense(Vec<f32>),
+    /// Each row in whole lines, the last filled up with zeros.
+    Dense(Vec<Line>),
     Quantised(Quantised),
 }
 
@@ -42,7 +56,7 @@ impl Matrix {
                 return Err(reader.refuse(format!("damaged: {what} has {found} columns, expected {columns}")));
             }
             let numbers = rows.saturating_mul(u64::from(columns));
-            (rows, Values::Dense(reader.weights(what, numbers)?))
+            (rows, Values::Dense(lines(&reader.weights(what, numbers)?, columns as usize)))
         };
         if !fits(rows) {
             return Err(reader.refuse(format!("damaged: {what} has {rows} rows, expected {}", wanted())));
@@ -62,7 +76,7 @@ impl Matrix {
                 for (row, sum) in values.chunks_exact_mut(self.columns).enumerate() {
                     matrix.add_row(row, sum);
                 }
-                Self { columns: self.columns, values: Values::Dense(values) }
+                Self { columns: self.columns, values: Values::Dense(lines(&values, self.columns)) }
             }
             values => Self { columns: self.columns, values },
         }
@@ -75,39 +89,80 @@ impl Matrix {
 
     /// Adds rows to a sum, one after another.
     pub(super) fn add_rows(&self, rows: &[u32], sum: &mut [f32]) {
-        match (&self.values, sum.len()) {
-            (Values::Dense(values), 16) => add_short::<16>(values, rows, sum),
-            (Values::Dense(values), columns) => {
-                for row in rows {
-                    let row = &values[*row as usize * columns..][..columns];
-                    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        let lines = match &self.values {
+            Values::Dense(lines) => lines,
+            Values::Quantised(matrix) => {
+                return rows.iter().for_each(|row| matrix.add_row(*row as usize, sum));
+            }
+        };
+        if let Ok(sum) = <&mut [f32; LINE]>::try_from(&mut *sum) {
+            return add_short(lines, rows, sum);
+        }
+        let in_row = self.columns.div_ceil(LINE);
+        for (place, row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(place + AHEAD) {
+                (0..in_row).for_each(|line| prefetch(lines, *ahead as usize * in_row + line));
+            }
+            let row = &lines[*row as usize * in_row..][..in_row];
+            let (whole, rest) = sum.as_chunks_mut();
+            for line in 0..whole.len() {
+                add_line(&mut whole[line], &row[line]);
+            }
+            if let Some(Line(last)) = row.get(whole.len()) {
+                for column in 0..rest.len() {
+                    rest[column] += last[column];
                 }
             }
-            (Values::Quantised(matrix), _) => rows.iter().for_each(|row| matrix.add_row(*row as usize, sum)),
         }
     }
 
     /// The scalar product of a row and a vector, added from left to right.
     pub(super) fn dot(&self, row: usize, vector: &[f32]) -> f32 {
-        match &self.values {
-            Values::Dense(values) => {
-                let row = &values[row * self.columns..][..self.columns];
-                row.iter().zip(vector).fold(0.0, |sum, (left, right)| sum + left * right)
+        let lines = match &self.values {
+            Values::Dense(lines) => lines,
+            Values::Quantised(matrix) => return matrix.dot(row, vector),
+        };
+        let in_row = self.columns.div_ceil(LINE);
+        let mut sum = 0.0;
+        for (place, Line(line)) in lines[row * in_row..][..in_row].iter().enumerate() {
+            let part = &vector[place * LINE..vector.len().min((place + 1) * LINE)];
+            for column in 0..part.len() {
+                sum += line[column] * part[column];
             }
-            Values::Quantised(matrix) => matrix.dot(row, vector),
         }
+        sum
     }
 }
 
+/// Rows of numbers as lines.
+fn lines(values: &[f32], columns: usize) -> Vec<Line> {
+    let parts = values.chunks(columns).flat_map(|row| row.chunks(LINE));
+    let line = |part: &[f32]| {
+        let mut line = [0.0; LINE];
+        line[..part.len()].copy_from_slice(part);
+        Line(line)
+    };
+    let mut lines = huge_pages::filled(Line([0.0; LINE]), parts.clone().count());
+    lines.iter_mut().zip(parts).for_each(|(place, part)| *place = line(part));
+    lines
+}
+
 /// Adds rows of so few columns that the sum stays in registers.
-fn add_short<const COLUMNS: usize>(values: &[f32], rows: &[u32], sum: &mut [f32]) {
-    let (matrix, _) = values.as_chunks::<COLUMNS>();
-    let Ok(mut total) = <[f32; COLUMNS]>::try_from(&*sum) else { return };
-    for row in rows {
-        let row = &matrix[*row as usize];
-        for (total, value) in total.iter_mut().zip(row) {
-            *total += value;
+fn add_short(lines: &[Line], rows: &[u32], sum: &mut [f32; LINE]) {
+    let mut total = *sum;
+    for place in 0..rows.len() {
+        if let Some(ahead) = rows.get(place + AHEAD) {
+            prefetch(lines, *ahead as usize);
         }
+        add_line(&mut total, &lines[rows[place] as usize]);
     }
-    sum.copy_from_slice(&total);
+    *sum = total;
+}
+
+/// An index and no iterators: those of two slices are not always compiled into the loop.
+#[inline(always)]
+fn add_line(total: &mut [f32; LINE], Line(line): &Line) {
+    for column in 0..LINE {
+        total[column] += line[column];
+    }
 }

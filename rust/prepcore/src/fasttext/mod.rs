@@ -20,8 +20,10 @@ mod buckets;
 mod cache;
 mod dictionary;
 mod hash;
+mod huge_pages;
 mod matrix;
 mod model;
+mod ngrams;
 mod output;
 #[doc(hidden)]
 pub mod plain;
@@ -30,6 +32,7 @@ mod predictor;
 mod prefetch;
 mod quantised;
 mod reader;
+mod rows;
 mod tokens;
 mod tree;
 mod word_rows;

@@ -6,6 +6,7 @@ use super::dictionary::{END, Known};
 use super::hash::Fnv;
 use super::model::Model;
 use super::output::Scratch;
+use super::rows::Rows;
 use super::tokens::Words;
 use super::word_rows::{Found, WordRows};
 
@@ -83,14 +84,14 @@ impl Predictor {
         found.rows.clear();
         found.hashes.clear();
         let mut count = 0;
-        let mut add = |rows: &mut Vec<u32>| {
-            model.input.add_rows(rows, sum);
-            count += rows.len();
+        let mut add = |rows: &mut Rows| {
+            model.input.add_rows(rows.as_slice(), sum);
+            count += rows.as_slice().len();
             rows.clear();
         };
         words.each(text, *newline, |batch| {
             let flow = word_rows.append(model, batch, found);
-            if found.rows.len() >= GATHERED {
+            if found.rows.as_slice().len() >= GATHERED {
                 add(&mut found.rows);
             }
             flow
@@ -108,9 +109,11 @@ impl Predictor {
                 let mut hash = signed(*hash);
                 for next in found.hashes[first + 1..].iter().take(model.arguments.word_ngrams - 1) {
                     hash = hash.wrapping_mul(116_049_371).wrapping_add(signed(*next));
-                    found.rows.extend(buckets.row((hash % u64::from(buckets.count())) as u32));
+                    if let Some(row) = buckets.row((hash % u64::from(buckets.count())) as u32) {
+                        found.rows.push(row);
+                    }
                 }
-                if found.rows.len() >= GATHERED {
+                if found.rows.as_slice().len() >= GATHERED {
                     add(&mut found.rows);
                 }
             }

@@ -81,8 +81,8 @@ impl Words {
             self.edges.push(0);
         }
         let (blocks, _) = self.buffer[begun..].as_chunks::<64>();
-        for (number, block) in blocks.iter().take((end - begun).div_ceil(64)).enumerate() {
-            let words = !separators(block);
+        for number in 0..(end - begun).div_ceil(64) {
+            let words = !separators(&blocks[number]);
             let mut changes = words ^ (words << 1 | inside);
             inside = words >> 63;
             while changes != 0 {
@@ -111,8 +111,11 @@ impl Words {
 /// One bit for each byte, set for separators; the lowest bit is that of the first byte.
 fn separators(block: &[u8; 64]) -> u64 {
     let (words, _) = block.as_chunks::<8>();
-    let bits = words.iter().map(|word| separators_of_eight(u64::from_le_bytes(*word)));
-    bits.enumerate().fold(0, |all, (number, bits)| all | bits << (8 * number))
+    let mut bits = 0;
+    for index in 0..8 {
+        bits |= separators_of_eight(u64::from_le_bytes(words[index])) << (8 * index);
+    }
+    bits
 }
 
 /// The same for eight bytes at once, whose sums carry into the highest bit of each byte and no further.

@@ -106,13 +106,13 @@ fn settings(configuration: &Clean, folder: &CleanFolder<'_>) -> Value {
     let dedup = if configuration.dedup == Dedup::Off { "off" } else { "on" };
     settings.insert("dedup".into(), dedup.into());
     settings.insert("against".into(), folder.against.records().into());
-    // Where a model lies is not what it says.
-    for option in ["language_model", "classifier"] {
-        let path = settings.get_mut(option);
-        if let Some(Value::String(path)) = path {
+    let mut settings = Value::from(settings);
+    // Where a file lies is not what it says.
+    for pointer in ["/language_model", "/classifier", "/rules/words/file"] {
+        if let Some(Value::String(path)) = settings.pointer_mut(pointer) {
             *path = Path::new(path.as_str()).file_name().unwrap_or_default().to_string_lossy().into_owned();
         }
     }
-    settings.insert("models".into(), folder.judge.models().into());
-    settings.into()
+    settings["files"] = folder.judge.files().into();
+    settings
 }

@@ -92,9 +92,11 @@ impl Judge {
         if self.keep_scores { ScoreColumns::new(&self.models) } else { ScoreColumns::default() }
     }
 
-    /// The checksums of the models' files.
-    pub(crate) fn models(&self) -> Map<String, Value> {
-        self.models.fingerprints()
+    /// The checksums of the files that rules read, by rule.
+    pub(crate) fn files(&self) -> Map<String, Value> {
+        let mut files = self.rules.fingerprints().clone();
+        files.extend(self.models.fingerprints());
+        files
     }
 
     /// Rewrites and judges a unit.

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod clean_stream;
 mod cleaning;
+pub mod draw;
 mod each;
 mod emit;
 mod examine;

@@ -27,7 +27,8 @@ fn identity() -> Identity {
 fn manifest() -> Cleaned {
     let Identity { format, format_version, program, configuration, hash, inputs } = identity();
     let counts = Counts::default();
-    Cleaned { format, format_version, program, configuration, hash, inputs, counts, parts: Vec::new() }
+    let (checks, parts) = (Vec::new(), Vec::new());
+    Cleaned { format, format_version, program, configuration, hash, inputs, checks, counts, parts }
 }
 
 fn open(out: &Path, index: usize, count: usize) -> Result<Opened> {

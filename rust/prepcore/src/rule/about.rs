@@ -21,10 +21,12 @@ pub struct About {
 #[must_use]
 pub fn about() -> Vec<About> {
     [
+        include_str!("unicode.rs"),
         include_str!("redact/mod.rs"),
         include_str!("short_lines.rs"),
         include_str!("repetition.rs"),
         include_str!("length.rs"),
+        include_str!("words.rs"),
         include_str!("language.rs"),
         include_str!("classifier.rs"),
     ]

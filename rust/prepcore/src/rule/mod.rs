@@ -15,6 +15,8 @@ mod redact;
 mod repetition;
 mod set;
 mod short_lines;
+mod unicode;
+mod words;
 
 use crate::document::Document;
 
@@ -29,6 +31,8 @@ pub use redact::Redact;
 pub use repetition::Repetition;
 pub use set::{Examined, Rewritten, RuleSet};
 pub use short_lines::ShortLines;
+pub use unicode::Unicode;
+pub use words::Words;
 
 /// One rule that judges.
 pub trait Rule: Send + Sync {

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Check, Length, Measured, Redact, Repetition, Rewrite, Rule, ShortLines, Verdict};
+use serde_json::{Map, Value};
+
+use super::{
+    Check, Length, Measured, Redact, Repetition, Rewrite, Rule, ShortLines, Unicode, Verdict, Words,
+};
 use crate::Result;
 use crate::config::Rules;
 use crate::document::Document;
@@ -11,6 +15,7 @@ use crate::document::Document;
 pub struct RuleSet {
     rewrites: Vec<Box<dyn Rewrite>>,
     rules: Vec<Box<dyn Rule>>,
+    files: Map<String, Value>,
 }
 
 /// A text after the rules that rewrite.
@@ -41,6 +46,10 @@ impl RuleSet {
     pub fn new(rules: &Rules) -> Result<Self> {
         let mut rewrites: Vec<Box<dyn Rewrite>> = Vec::new();
         let mut judging: Vec<Box<dyn Rule>> = Vec::new();
+        let mut files = Map::new();
+        if let Some(options) = rules.unicode.on() {
+            rewrites.push(Box::new(Unicode::new(options)));
+        }
         if let Some(kinds) = rules.redact.on() {
             rewrites.push(Box::new(Redact::new(kinds)));
         }
@@ -53,16 +62,27 @@ impl RuleSet {
         if let Some(bounds) = rules.length.on() {
             judging.push(Box::new(Length::new(bounds)));
         }
+        if let Some(thresholds) = rules.words.on() {
+            let words = Words::new(thresholds)?;
+            files.insert("words".into(), words.fingerprint().into());
+            judging.push(Box::new(words));
+        }
         let place = |name: &str| rules.order.iter().position(|named| named == name).unwrap_or(usize::MAX);
         // Stable: rules that are not named keep their order behind those that are.
         rewrites.sort_by_key(|rule| place(rule.name()));
         judging.sort_by_key(|rule| place(rule.name()));
-        Ok(Self { rewrites, rules: judging })
+        Ok(Self { rewrites, rules: judging, files })
     }
 
     /// Every reason a document can go for, in the order in which they are tried.
     pub fn reasons(&self) -> impl Iterator<Item = &'static str> {
         self.rules.iter().flat_map(|rule| rule.checks().iter().map(|check| check.reason))
+    }
+
+    /// The checksums of the files that rules read, by rule.
+    #[must_use]
+    pub fn fingerprints(&self) -> &Map<String, Value> {
+        &self.files
     }
 
     /// What rewriting counts: the rule and the kind, in order.

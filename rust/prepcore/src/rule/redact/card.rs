@@ -29,6 +29,9 @@ pub(super) fn find(view: View<'_>, start: usize, run: usize) -> Option<(usize, u
 
 fn grouped(view: View<'_>, start: usize, groups: &[usize]) -> Option<(usize, usize)> {
     let separator = view.at(start + 4);
+    if view.before(start, 1) == separator && view.before(start, 2).is_ascii_digit() {
+        return None;
+    }
     let (mut digits, mut count, mut place) = ([0; LONGEST], 0, start);
     for (number, length) in groups.iter().enumerate() {
         if number > 0 {
@@ -45,8 +48,7 @@ fn grouped(view: View<'_>, start: usize, groups: &[usize]) -> Option<(usize, usi
         count += length;
         place = end;
     }
-    let column = view.before(start, 1) == separator && view.before(start, 2).is_ascii_digit()
-        || view.at(place) == separator && (1..=4).all(|by| view.at(place + by).is_ascii_digit());
+    let column = view.at(place) == separator && (1..=4).all(|by| view.at(place + by).is_ascii_digit());
     (!column && view.apart(start, place) && valid(&digits[..count])).then_some((start, place))
 }
 
@@ -86,4 +88,60 @@ fn luhn(digits: &[u8]) -> bool {
         .map(|(place, digit)| if place % 2 == 1 { doubled(digit) } else { digit })
         .sum();
     sum.is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rule::redact::CARD;
+    use crate::rule::redact::tests::{left, rewritten, taken};
+
+    #[test]
+    fn numbers() {
+        taken(
+            CARD,
+            &[
+                "4111111111111111",
+                "4111 1111 1111 1111",
+                "4111-1111-1111-1111",
+                "5555555555554444",
+                "2223003122003222",
+                "378282246310005",
+                "3782 822463 10005",
+                "30569309025904",
+                "3056 930902 5904",
+                "6011111111111117",
+                "3530111333300000",
+                "4222222222222",
+                "6759649826438453",
+                "6200000000000005",
+                "4007070753690781",
+                "213176828496175",
+                "501864667909",
+                "4064557646766436702",
+                "4064 5576 4676 6436 702",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_numbers() {
+        left(&[
+            "4111111111111112",
+            "4111 1111 1111 1112",
+            "9111111111111119",
+            "0000000000000000",
+            "4111 11111111 1111",
+            "4111 1111-1111 1111",
+            "a4111111111111111",
+            "4111111111111111a",
+            "0.4111111111111111",
+            "https://x.example/4111111111111111",
+            "?id=4111111111111111",
+            "4111 1111 1111 1111 4111 1111 1111 1111",
+            "４１１１１１１１１１１１１１１１",
+            "41111111111111111111111",
+        ]);
+        assert_eq!(rewritten("卡号4111111111111111。"), "卡号<CARD>。");
+        assert_eq!(rewritten("4111 1111 1111 1111 12/29 123"), "<CARD> 12/29 123");
+    }
 }

@@ -97,3 +97,70 @@ pub(super) fn follows(view: View<'_>, end: usize) -> bool {
     });
     view.at(stop) == b'@' && domain(view, stop + 1).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rule::redact::EMAIL;
+    use crate::rule::redact::tests::{left, rewritten, taken};
+
+    #[test]
+    fn addresses() {
+        taken(
+            EMAIL,
+            &[
+                "john.doe@example.com",
+                "J_D-1+tag@mail.example.co.uk",
+                "123456@qq.com",
+                "a@b.co",
+                "x%y@relay.example.org",
+                "john..doe@x.com".trim_start_matches("john.."),
+                "josé@müller.de",
+                "a--b@x-y.example",
+                "user@xn--bcher-kva.example",
+                "root@host.museum",
+                "JOHN@EXAMPLE.COM",
+                "john_@example.com",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_addresses() {
+        left(&[
+            "@",
+            "a@",
+            "@b.co",
+            "a@b",
+            "a@b.c",
+            "@user on the site",
+            "image@2x.png",
+            "react@18.2.0",
+            "a@.co",
+            "a@-b.co",
+            "a @ b.co",
+            "git@github.com:owner/name.git",
+            "john.@x.com",
+            "a@b..co",
+            "@decorator.name",
+        ]);
+        let long = format!("{}@example.com", "a".repeat(65));
+        left(&[&long]);
+    }
+
+    #[test]
+    fn neighbours_stay() {
+        for (text, wanted) in [
+            ("mailto:a@b.co?subject=x", "mailto:<EMAIL>?subject=x"),
+            ("Write to a@b.co.", "Write to <EMAIL>."),
+            ("a@b.example.Then", "<EMAIL>.Then"),
+            ("a@b.co, c@d.co; e@f.co", "<EMAIL>, <EMAIL>; <EMAIL>"),
+            ("문의john@x.com으로", "문의<EMAIL>으로"),
+            ("联系a@b.com。", "联系<EMAIL>。"),
+            ("...a@b.co", "...<EMAIL>"),
+            ("http://joe:pw@proxy.example.com/", "http://joe:<EMAIL>/"),
+            ("a@b.co-1", "a@b.co-1"),
+        ] {
+            assert_eq!(rewritten(text), wanted);
+        }
+    }
+}

@@ -66,3 +66,55 @@ fn append(remainder: u32, byte: u8) -> u32 {
         _ => (remainder * 100 + u32::from(byte.to_ascii_uppercase() - b'A') + 10) % 97,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::COUNTRIES;
+    use crate::rule::redact::IBAN;
+    use crate::rule::redact::tests::{left, rewritten, taken};
+
+    #[test]
+    fn numbers() {
+        // The examples of SWIFT's registry.
+        taken(
+            IBAN,
+            &[
+                "GB29NWBK60161331926819",
+                "GB29 NWBK 6016 1331 9268 19",
+                "DE89370400440532013000",
+                "DE89 3704 0044 0532 0130 00",
+                "FR1420041010050500013M02606",
+                "MT84MALT011000012345MTLCAST001S",
+                "NO9386011117947",
+                "BR1800360305000010009795493C1",
+                "gb29nwbk60161331926819",
+                "CH93-0076-2011-6238-5295-7",
+                "SE4550000000058398257466",
+                "LC55HEMM000100010012001200023015",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_numbers() {
+        // Digits that end in a pair are no telephone numbers either.
+        left(&[
+            "GB28NWBK60161331926819",
+            "GB29NWBK6016133192681",
+            "XX29NWBK60161331926819",
+            "GB29NWBK601613319268190",
+            "xGB29NWBK60161331926819",
+            "GB29 and so on",
+            "GB00",
+            "Gb29NWBK60161331926819",
+            "ISBN13",
+        ]);
+        assert_eq!(rewritten("IBAN：DE89370400440532013000。"), "IBAN：<IBAN>。");
+    }
+
+    #[test]
+    fn countries_are_in_order() {
+        assert!(COUNTRIES.is_sorted());
+        assert!(COUNTRIES.iter().all(|(_, length)| (15..=34).contains(length)));
+    }
+}

@@ -19,8 +19,10 @@ const VERSIONS: [&str; 10] =
 
 /// The IPv4 address that begins at a digit.
 pub(super) fn version_4(view: View<'_>, start: usize) -> Option<(usize, usize)> {
-    // Most digits in a text fail here.
-    if !(1..=3).any(|digits| view.at(start + digits) == b'.') {
+    // Most digits in a text fail here, and so do those amid a version.
+    if view.before(start, 1) == b'.' && word(view.before(start, 2))
+        || !(1..=3).any(|digits| view.at(start + digits) == b'.')
+    {
         return None;
     }
     let mut octets = [0; 4];
@@ -60,11 +62,13 @@ fn ends(view: View<'_>, end: usize) -> bool {
     !word(near) && !(near == b'.' && far.is_ascii_digit()) && !(near == b'-' && far.is_ascii_alphabetic())
 }
 
-/// Whether numbers are those of a section: they begin a line, and are small or have a dot after the last.
+/// Whether numbers are those of a section: they begin a line and have a dot after the last, or are small and a title
+/// follows.
 fn heading(view: View<'_>, start: usize, end: usize) -> bool {
     let indent = (1..=8).find(|by| view.before(start, *by) != b' ');
     let line = indent.is_some_and(|by| start < by || view.before(start, by) == b'\n');
-    line && (end - start <= 9 || view.at(end) == b'.')
+    let title = end + if view.has(end, "\u{a0}".as_bytes()) { 2 } else { usize::from(view.at(end) == b' ') };
+    line && (view.at(end) == b'.' || title > end && end - start <= 9 && view.at(title).is_ascii_alphabetic())
 }
 
 /// The IPv6 address whose first `:` stands at a place.
@@ -116,4 +120,87 @@ fn global_6(address: Ipv6Addr) -> bool {
         || first & 0xffc0 == 0xfe80
         || first & 0xff00 == 0xff00
         || first == 0x2001 && second == 0xdb8)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rule::redact::IP;
+    use crate::rule::redact::tests::{left, rewritten, taken};
+
+    #[test]
+    fn addresses() {
+        taken(
+            IP,
+            &[
+                "93.184.216.34",
+                "106.31.73.20",
+                "1.2.3.44",
+                "2001:4860:4860::8888",
+                "2a00:1450:4001:81b::200e",
+            ],
+        );
+        taken(
+            IP,
+            &["6e40:4041:c617:e898:c11:40d2:c669:2eb4", "::ffff:93.184.216.34".trim_start_matches("::ffff:")],
+        );
+    }
+
+    #[test]
+    fn no_addresses() {
+        left(&[
+            // Of special purpose.
+            "10.1.2.34",
+            "127.0.0.1",
+            "192.168.178.1",
+            "172.16.20.1",
+            "169.254.10.1",
+            "100.64.10.1",
+            "192.0.2.10",
+            "198.18.10.1",
+            "224.0.0.251",
+            "255.255.255.0",
+            "0.0.0.0",
+            "::1",
+            "fe80::1a2b",
+            "fd00::12",
+            "2001:db8::1",
+            "::",
+            // Versions and sections.
+            "1.1.1.1",
+            "1.2.3.4.5",
+            "1.20.30.40.5",
+            "93.184.216.340",
+            "01.20.30.40",
+            "v1.20.30.40",
+            "version 10.20.30.40.",
+            "version 99.20.30.40",
+            "Chrome/49.0.26.75",
+            "49.6.4.5. Callbacks",
+            "2.6.18.33-rc1",
+            "93.184.216",
+            "1.20.30",
+            // Times, names, hardware.
+            "12:30:45",
+            "std::vec",
+            "dead::beef",
+            "Jan 2004::",
+            "00:1a:2b:3c:4d:5e",
+            "00:1A:2B:FF:FE:3C:4D:5E",
+            "a:b:c:d:e:f:1:2",
+        ]);
+    }
+
+    #[test]
+    fn neighbours_stay() {
+        for (text, wanted) in [
+            ("http://93.184.216.34:8080/x", "http://<IP>:8080/x"),
+            ("from 93.184.216.34-93.184.216.99", "from <IP>-<IP>"),
+            ("at 93.184.216.34.", "at <IP>."),
+            ("93.184.216.0/24", "<IP>/24"),
+            ("[2001:4860:4860::8888]:53", "[<IP>]:53"),
+            ("地址93.184.216.34是", "地址<IP>是"),
+        ] {
+            assert_eq!(rewritten(text), wanted);
+        }
+    }
 }

@@ -24,7 +24,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use self::scan::Scan;
+use self::scan::{Match, Scan};
 use super::Rewrite;
 use crate::config;
 
@@ -53,17 +53,9 @@ impl Redact {
     }
 }
 
-impl Rewrite for Redact {
-    fn name(&self) -> &'static str {
-        "redact"
-    }
-
-    fn kinds(&self) -> &'static [&'static str] {
-        &KINDS
-    }
-
-    fn rewrite(&self, text: &str, counts: &mut [u64]) -> Option<String> {
-        let matches = self.scan.matches(text);
+impl Redact {
+    /// The text with placeholders for what was found, `None` where nothing was.
+    fn replace(&self, text: &str, matches: &[Match], counts: &mut [u64]) -> Option<String> {
         if matches.is_empty() {
             return None;
         }
@@ -77,5 +69,19 @@ impl Rewrite for Redact {
         }
         rewritten.push_str(&text[copied..]);
         Some(rewritten)
+    }
+}
+
+impl Rewrite for Redact {
+    fn name(&self) -> &'static str {
+        "redact"
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &KINDS
+    }
+
+    fn rewrite(&self, text: &str, counts: &mut [u64]) -> Option<String> {
+        self.replace(text, &self.scan.matches(text), counts)
     }
 }

@@ -3,7 +3,7 @@
 //! Every look is bounded or ends at bytes where the next one begins, and a found candidate lets at most [`REACH`] bytes
 //! be scanned again; so work grows with the text and no faster, whatever the text.
 
-use super::view::View;
+use super::view::{View, looked};
 use super::{CARD, EMAIL, IBAN, IP, KINDS, SECRET, TELEPHONE, card, email, iban, ip, secret, telephone};
 
 /// How far before a found candidate others may have been refused because of it: more than any look goes.
@@ -76,10 +76,13 @@ impl Scan {
     }
 
     /// The next match whose anchor stands at `from` or later.
-    fn next(&self, view: View<'_>, mut from: usize) -> Option<Match> {
+    pub(super) fn next(&self, view: View<'_>, mut from: usize) -> Option<Match> {
         let bytes = view.seen();
         loop {
-            let at = from + bytes.get(from..)?.iter().position(|byte| self.is_anchor(*byte))?;
+            let rest = bytes.get(from..)?;
+            let next = rest.iter().position(|byte| self.is_anchor(*byte));
+            looked(next.unwrap_or(rest.len()));
+            let at = from + next?;
             let found = match self.anchors[usize::from(bytes[at])] {
                 Anchor::Nothing => None,
                 Anchor::At => found(EMAIL, email::find(view, at)),
@@ -92,6 +95,7 @@ impl Scan {
                 Anchor::Secret => found(SECRET, secret::find(view, at)),
                 Anchor::Digit => {
                     let run = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    looked(run);
                     from = at + run;
                     // Only where a scan begins may digits stand before.
                     let whole = !view.before(at, 1).is_ascii_digit();

@@ -91,6 +91,18 @@ const SHAPES: [Shape; 38] = [
     shape("AGE-SECRET-KEY-1", 14, Body::Upper, 58, 58),
 ];
 
+/// The bytes that stand before an anchor in some prefix: most anchors in a text have another there.
+const BEFORE_ANCHORS: [bool; 256] = {
+    let mut before = [false; 256];
+    let mut number = 0;
+    while number < SHAPES.len() {
+        let shape = &SHAPES[number];
+        before[shape.prefix[shape.anchor - 1] as usize] = true;
+        number += 1;
+    }
+    before
+};
+
 /// The bytes at which [`find`] has to look: anchors of prefixes, of `eyJ` and of `-----BEGIN`.
 pub(super) const ANCHORS: &[u8] = b"_-IzGJ";
 
@@ -99,6 +111,7 @@ pub(super) fn find(view: View<'_>, at: usize) -> Option<(usize, usize)> {
     match view.at(at) {
         b'J' => web_token(view, at),
         b'-' if view.at(at + 1) == b'B' => private_key(view, at),
+        _ if !BEFORE_ANCHORS[usize::from(view.before(at, 1))] => None,
         byte => SHAPES
             .iter()
             .filter(|shape| {
@@ -111,7 +124,8 @@ pub(super) fn find(view: View<'_>, at: usize) -> Option<(usize, usize)> {
 impl Shape {
     fn find(&self, view: View<'_>, at: usize) -> Option<(usize, usize)> {
         let start = at.checked_sub(self.anchor)?;
-        if !view.has(start, self.prefix) || !begins(view, start) {
+        let within = matches!(self.body, Body::Dotted) && view.before(start, 1) == b'.';
+        if within || !view.has(start, self.prefix) || !begins(view, start) {
             return None;
         }
         let body = start + self.prefix.len();
@@ -216,4 +230,67 @@ fn private_key(view: View<'_>, at: usize) -> Option<(usize, usize)> {
     }
     let close = view.end_of(end + 9, 40, |byte| byte.is_ascii_uppercase() || byte == b' ');
     view.has(close, b"-----").then_some((start, close + 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SHAPES;
+    use crate::rule::redact::SECRET;
+    use crate::rule::redact::tests::{left, rewritten, taken};
+
+    #[test]
+    fn every_shape() {
+        for shape in &SHAPES {
+            let prefix = std::str::from_utf8(shape.prefix).unwrap();
+            let body = "A2B3C4D5E6F7".repeat(30);
+            taken(
+                SECRET,
+                &[&format!("{prefix}{}", &body[..shape.least]), &format!("{prefix}{}", &body[..shape.most])],
+            );
+            left(&[
+                &format!("{prefix}{}", &body[..shape.least - 1]),
+                &format!("{prefix}{}", &body[..shape.most + 1]),
+            ]);
+            left(&[
+                &format!("x{prefix}{}", &body[..shape.least]),
+                &format!("-{prefix}{}", &body[..shape.least]),
+            ]);
+        }
+    }
+
+    #[test]
+    fn tokens_and_private_keys() {
+        taken(
+            SECRET,
+            &[
+                "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+                "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq+/=\n-----END PRIVATE KEY-----",
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17\n\nMIIE\n-----END RSA PRIVATE KEY-----",
+                "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNz\\n-----END OPENSSH PRIVATE KEY-----",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_secrets() {
+        left(&[
+            "sk-fading-circle-12-and-more-of-it",
+            "task-a1b2c3d4e5f6a1b2c3d4e5f6",
+            "AKIA",
+            "MAKIA2345672345672345",
+            "ghp_short",
+            "eyJ.eyJ.x",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+            "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",
+            "-----BEGIN PRIVATE KEY-----\nMIIE",
+            "npm_config_registry",
+            "d41d8cd98f00b204e9800998ecf8427e",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "sk_live_",
+            "hf_hub_download",
+            "xoxb-",
+            "pypi-server",
+        ]);
+        assert_eq!(rewritten("密钥AKIAIOSFODNN7EXAMPLE。"), "密钥<SECRET>。");
+    }
 }

@@ -20,6 +20,7 @@ impl<'t> View<'t> {
 
     /// The byte at a place, 0 where nothing can be seen.
     pub(super) fn at(&self, place: usize) -> u8 {
+        looked(1);
         if place >= self.left && place < self.right { self.bytes[place] } else { 0 }
     }
 
@@ -31,17 +32,22 @@ impl<'t> View<'t> {
     /// The first place from `from` on, and at most `most` further, whose byte is not `of` this kind.
     pub(super) fn end_of(&self, from: usize, most: usize, of: impl Fn(u8) -> bool) -> usize {
         let limit = self.right.min(from.saturating_add(most));
-        (from..limit).find(|place| !of(self.bytes[*place])).unwrap_or(limit.max(from))
+        let end = (from..limit).find(|place| !of(self.bytes[*place])).unwrap_or(limit.max(from));
+        looked(end - from + 1);
+        end
     }
 
     /// Whether these bytes stand at a place.
     pub(super) fn has(&self, place: usize, bytes: &[u8]) -> bool {
+        looked(bytes.len());
         place >= self.left && self.seen().get(place..).is_some_and(|rest| rest.starts_with(bytes))
     }
 
     /// The bytes between two places.
     pub(super) fn between(&self, start: usize, end: usize) -> &'t [u8] {
-        self.bytes.get(start.max(self.left)..end.min(self.right)).unwrap_or_default()
+        let bytes = self.bytes.get(start.max(self.left)..end.min(self.right)).unwrap_or_default();
+        looked(bytes.len());
+        bytes
     }
 
     /// Whether neither side continues a word or a number: no letter, digit or `_` beside it, and no `.` or `-` that
@@ -79,6 +85,21 @@ impl<'t> View<'t> {
                 })
         })
     }
+}
+
+/// Notes how many bytes were looked at, where tests hold the work against the length of a text.
+#[cfg(not(test))]
+pub(super) fn looked(_: usize) {}
+
+#[cfg(test)]
+pub(super) fn looked(bytes: usize) {
+    LOOKED.with(|sum| sum.set(sum.get() + bytes));
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// Bytes looked at by this thread.
+    pub(super) static LOOKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Whether bytes begin with a word in lower case, in whatever case they are.

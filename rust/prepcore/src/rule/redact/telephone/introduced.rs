@@ -1,7 +1,7 @@
 //! Numbers of no telling shape: 7 to 13 digits in at most five groups, where a word just before (`phone`, `fax`,
 //! `call`, …) or right behind (`mobile`, `office`, …) says what they are.
 
-use super::digits::{Group, Groups, Separator, alone, thousands};
+use super::digits::{Groups, Separator, alone, thousands};
 use crate::rule::redact::view::{View, starts, word};
 
 /// What says that a number to come is a telephone's, in some languages; in lower case.
@@ -79,10 +79,12 @@ fn other(view: View<'_>, groups: &Groups) -> bool {
     let (first, last) = (all[0], all[all.len() - 1]);
     let separators =
         |wanted: Separator| all[1..].iter().filter(move |group| group.separator == wanted).count();
-    let year = |group: &Group| matches!(view.at(group.start), b'1' | b'2');
     let security = matches!(lengths, [3, 2, 4] | [5, 4]);
-    let date = matches!(lengths, [4, 1 | 2, 2] | [1 | 2, 1 | 2, 4])
-        || matches!(lengths, [4, 4]) && all.iter().all(year);
+    let years = matches!(lengths, [4, 4])
+        && matches!(view.at(first.start), b'1' | b'2')
+        && view.between(first.start, first.end) <= view.between(last.start, last.end)
+        && matches!(view.at(last.start), b'1' | b'2');
+    let date = years || matches!(lengths, [4, 1 | 2, 2] | [1 | 2, 1 | 2, 4]);
     let book = (view.has(first.start, b"978") || view.has(first.start, b"979")) && groups.digits() == 13;
     let single = lengths.contains(&1);
     let number = separators(Separator::Dot) == 1 || lengths.len() > 1 && thousands(view, all, last.end);
