@@ -11,6 +11,7 @@ from typing import Any
 
 from prepcore.arguments import Command, Program, parse_size, printable
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
 
 USAGE_EXIT = 2
@@ -180,5 +181,6 @@ PROGRAM = Program(
 """,
         ),
         *COMMANDS,
+        RULES,
     ),
 )

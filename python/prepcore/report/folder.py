@@ -19,7 +19,12 @@ FORMAT = "prepcore.cleaned"
 _NOT_RULES = ("dedup", "against", "where", "limit")
 """Settings by which no single text is judged; some stand in a manifest in a form of their own."""
 
-_WITHOUT_FILES: dict[str, Any] = {"profile": "basic", "language": [], "language_model": None, "classifier": None}
+_WITHOUT_FILES: dict[str, Any] = {
+    "profile": "basic",
+    "language": [],
+    "language_model": None,
+    "classifier": None,
+}
 _WITHOUT_FILES |= {"label": None, "min_score": None, "max_score": None, "keep_scores": False}
 """Settings under which no rule reads a file, for where such a file is gone."""
 
