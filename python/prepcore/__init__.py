@@ -1,8 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
-``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer`` and
-``prepcore.pack`` take files. The same verbs are commands of the program ``prepcore``. Nothing heavy is
-imported before it is used.
+``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
+``prepcore.pack`` and ``prepcore.train_classifier`` take files. The same verbs are commands of the program
+``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
+    from prepcore.classifier.train import train_classifier
     from prepcore.config import Repetition, Rules, ShortLines
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.runs import pack, tokenizer
@@ -39,6 +40,7 @@ __all__ = [
     "clean",
     "pack",
     "tokenizer",
+    "train_classifier",
 ]
 
 _HOME = {
@@ -54,6 +56,7 @@ _HOME = {
     "clean": "prepcore.frames",
     "pack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
+    "train_classifier": "prepcore.classifier.train",
 }
 """Where each public name lives; a module is imported when one of its names is asked for."""
 
