@@ -40,9 +40,49 @@ KINDS = {
 PLACEHOLDER = re.compile(r"<(EMAIL|IP|TELEPHONE|CARD|IBAN|SECRET)>")
 ON, OFF = '{"redact": {}}', "{}"
 # Texts that make matchers with backtracking slow, repeated to a megabyte.
-HOSTILE = ["@", "1", ".", ":", "+", "-", "A", "_", "(", "I", "a@", "a@a.aa", "aa.", "1.", "1.1.1.", "::", "1:", "+1 "]
-HOSTILE += ["1 ", "11-", "4111 ", "(11) ", "GB00", "GB00 ", "gb00", "sk-", "SG.", "ghp_", "eyJ.", "-----BEGIN PRIVATE KEY-----"]
-HOSTILE += ["tel 1111111,", "tel 11 11 11 11 ", "555-123-4567 12.34.56.78 ", "a@b.co,", "0490 75 40 81 ", "é@", "1 tel "]
+HOSTILE = [
+    "@",
+    "1",
+    ".",
+    ":",
+    "+",
+    "-",
+    "A",
+    "_",
+    "(",
+    "I",
+    "a@",
+    "a@a.aa",
+    "aa.",
+    "1.",
+    "1.1.1.",
+    "::",
+    "1:",
+    "+1 ",
+]
+HOSTILE += [
+    "1 ",
+    "11-",
+    "4111 ",
+    "(11) ",
+    "GB00",
+    "GB00 ",
+    "gb00",
+    "sk-",
+    "SG.",
+    "ghp_",
+    "eyJ.",
+    "-----BEGIN PRIVATE KEY-----",
+]
+HOSTILE += [
+    "tel 1111111,",
+    "tel 11 11 11 11 ",
+    "555-123-4567 12.34.56.78 ",
+    "a@b.co,",
+    "0490 75 40 81 ",
+    "é@",
+    "1 tel ",
+]
 
 Span = tuple[int, int, str]
 Finder = Callable[[str], list[Span]]

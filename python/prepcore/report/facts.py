@@ -162,7 +162,7 @@ def _labels(
         for found in _found(check, examined):
             if found["detail"] is not None:
                 kept[found["detail"]] = kept.get(found["detail"], 0) + 1
-        if dropped or (kept and check["wanted"] == "one_of"):
+        if len(dropped.keys() | kept.keys()) > 1 or check["wanted"] == "one_of":
             rows = [
                 {"label": label, "dropped": dropped.get(label, 0), "kept": kept.get(label, 0)}
                 for label in dropped.keys() | kept.keys()

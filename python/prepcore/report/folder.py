@@ -23,9 +23,9 @@ _WITHOUT_FILES: dict[str, Any] = {
     "profile": "basic",
     "language": [],
     "language_model": None,
-    "classifier": None,
+    "keep_scores": False,
+    **dict.fromkeys(("classifier", "label", "min_score", "max_score")),
 }
-_WITHOUT_FILES |= {"label": None, "min_score": None, "max_score": None, "keep_scores": False}
 """Settings under which no rule reads a file, for where such a file is gone."""
 
 DEFAULT_MEMORY = "1GiB"
@@ -106,7 +106,7 @@ class CleanedFolder:
         """What each document had to pass, in order: ``rule``, ``reason``; where something is measured,
         ``wanted`` and ``threshold``.
         """  # noqa: D205 - one sentence
-        checks: list[dict[str, Any]] = self.manifest["checks"]
+        checks: list[dict[str, Any]] = self.manifest.get("checks", [])
         return checks
 
     @cached_property

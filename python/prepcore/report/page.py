@@ -52,7 +52,8 @@ def page(facts: Mapping[str, Any]) -> str:
 
 def write_page(facts: Mapping[str, Any], path: Path) -> None:
     """Write the page, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Several shards may find at once that the folder is finished.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # Text of other people: what is no UTF-8 was replaced by `inert`.
         temporary.write_text(page(facts), encoding="utf-8")

@@ -13,7 +13,7 @@ WITHOUT_CHECK = {
 """Reasons that no rule measures, in their order."""
 
 _WORDS = {"at_least": "at least", "at_most": "at most", "above": "above"}
-_MISSED = {"at_least": "less than", "at_most": "more than", "above": "not above"}
+_MISSED = {"at_least": "less than", "at_most": "more than", "above": "no more than"}
 
 
 def in_order(reasons: Iterable[str], checks: Iterable[Mapping[str, Any]]) -> list[str]:
