@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
-    from prepcore.fasttext import FastText
     from prepcore.classifier.train import train_classifier
+    from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words

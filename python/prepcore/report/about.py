@@ -24,7 +24,7 @@ class RulesCommand:
 
 
 def about_rules() -> list[About]:
-    """Return of every rule ``name``, ``summary``, ``what``, ``why`` and ``default``, in the order they work."""
+    """Return each rule's ``name``, ``summary``, ``what``, ``why`` and ``default``, in the order they work."""
     from prepcore import engine
 
     rules: list[About] = json.loads(engine.core().about_rules())
@@ -60,8 +60,8 @@ def markdown(rules: Iterable[About]) -> str:
     """Lay rules out as a page of the guide."""
     blocks = [
         "# Rules",
-        "Made by `prepcore rules --markdown` from the headings of the rules themselves. Rules that rewrite come\n"
-        "first, then those that judge, then exact deduplication; `language` and `classifier` judge what\n"
+        "Made by `prepcore rules --markdown` from the headings of the rules themselves. Rules that rewrite\n"
+        "come first, then those that judge, then exact deduplication; `language` and `classifier` judge what\n"
         "that leaves where the key is the exact text, which is the same and cheaper.",
     ]
     for rule in rules:
