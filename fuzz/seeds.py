@@ -88,7 +88,26 @@ def parquet(folder: Path) -> None:
             pq.write_table(table, path, column_encoding=encodings, **choices)
 
 
+def models(folder: Path) -> None:
+    """Train models of every loss; quantising wants 256 rows."""
+    import fasttext
+
+    folder.mkdir(parents=True, exist_ok=True)
+    training = folder.parent / "training.txt"
+    training.write_text("".join(f"__label__{row % 7} word{row % 97} the cat é{row}\n" for row in range(300)))
+    for loss, characters in itertools.product(("softmax", "hs", "ns", "ova"), ((0, 0), (2, 4))):
+        for kind, cutoff in (("bin", 0), ("ftz", 0), ("ftz", 260)):
+            minn, maxn = characters
+            sizes = {"dim": 4, "bucket": 300, "wordNgrams": 2, "minn": minn, "maxn": maxn}
+            model = fasttext.train_supervised(str(training), loss=loss, epoch=1, thread=1, verbose=0, **sizes)
+            if kind == "ftz":
+                model.quantize(qnorm=maxn > 0, cutoff=cutoff)
+            model.save_model(str(folder / f"seed-{loss}-{maxn}-{kind}-{cutoff}"))
+    training.unlink()
+
+
 if __name__ == "__main__":
     root = Path(sys.argv[1])
+    models(root / "model")
     lines(root / "jsonl")
     parquet(root / "parquet")

@@ -1,8 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
-``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer`` and
-``prepcore.pack`` take files. The same verbs are commands of the program ``prepcore``. Nothing heavy is
-imported before it is used.
+``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
+``prepcore.pack`` and ``prepcore.train_classifier`` take files. The same verbs are commands of the program
+``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
+    from prepcore.classifier.train import train_classifier
     from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
@@ -48,6 +49,7 @@ __all__ = [
     "measure",
     "pack",
     "tokenizer",
+    "train_classifier",
 ]
 
 _HOME = {
@@ -69,6 +71,7 @@ _HOME = {
     "measure": "prepcore.measures",
     "pack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
+    "train_classifier": "prepcore.classifier.train",
 }
 """Where each public name lives; a module is imported when one of its names is asked for."""
 

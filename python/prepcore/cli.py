@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from prepcore.arguments import Command, Program, parse_size, printable
+from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
 
 USAGE_EXIT = 2
@@ -41,6 +44,26 @@ def tokenizer(command: TokenizerCommand) -> int:
     from prepcore.report.summary import tokenizer_summary
 
     return _run("tokenizer", command, tokenizer_summary)
+
+
+def classifier_train(command: ClassifierTrainingCommand) -> int:
+    """Run ``prepcore classifier train``."""
+    from prepcore.classifier.settings import ClassifierTraining
+    from prepcore.classifier.summary import training_summary
+    from prepcore.classifier.train import train_classifier
+    from prepcore.progress import Progress
+
+    settings = {entry.name: getattr(command, entry.name) for entry in fields(ClassifierTraining)}
+    with Progress(quiet=command.quiet) as progress:
+        manifest = train_classifier(
+            command.inputs, against=command.against, out=command.out, progress=progress.callback, **settings
+        )
+    if command.json:
+        sys.stdout.write(printable(json.dumps(manifest, ensure_ascii=False)) + "\n")
+    if not command.quiet:
+        text = printable(training_summary(manifest, command.out))
+        (sys.stderr if command.json else sys.stdout).write(text)
+    return 0
 
 
 def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
@@ -179,6 +202,20 @@ PROGRAM = Program(
   prepcore pack cleaned --tokenizer llama3/tokenizer.json --sequence-length 4096 --validation 1% --out tokens
 """,
         ),
+        Command(
+            name="classifier train",
+            summary="train a classifier that tells good documents from others",
+            description="Learn from documents to keep and documents to drop, measure on some of both that\n"
+            "are kept from training, and suggest a threshold. Needs the fastText library (extra `classifier`).\n"
+            "With one thread the same documents give the same model.",
+            configuration=lambda: ClassifierTrainingCommand,
+            run=classifier_train,
+            examples="""
+  prepcore classifier train textbooks/ --against 'crawl/*.jsonl.gz' --out quality.bin
+  prepcore classifier train good.parquet --against bad.parquet --pool crawl/ --keep-rate 10% --out q.bin
+""",
+        ),
         *COMMANDS,
+        RULES,
     ),
 )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class FastText:
     r"""A supervised fastText model: language identification, or a classifier.
 
-    Labels and scores are those of ``predict`` of the fastText library, bit for bit, for every supervised model
-    that it can train: ``.bin`` and ``.ftz`` with any loss, word and character n-grams, pruned or not.
+    Labels and scores are those of ``predict`` of the fastText library, bit for bit, for every supervised
+    model that it can train: ``.bin`` and ``.ftz`` with any loss, word and character n-grams, pruned or not.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ class FastText:
         Returns
         -------
         DataFrame
-            Columns ``label`` (String) and ``score`` (Float32, from 0 to a little above 1), a row for each text:
-            nulls for a null, and where the library gives no label.
+            Columns ``label`` (String) and ``score`` (Float32, from 0 to a little above 1), a row for each
+            text: nulls for a null, and where the library gives no label.
         """
         import polars as pl
 
         return pl.DataFrame(self._model.predict(_frame(texts)))
 
     def scores(self, texts: pl.Series | list[str], label: str, threshold: float = 0.0) -> pl.Series:
-        """Return one label's score for each text: ``predict(text, k=-1, threshold=threshold)`` of the library.
+        """Return one label's score for each text: the library's ``predict(text, k=-1, threshold=threshold)``.
 
         Parameters
         ----------

@@ -54,7 +54,9 @@ def program_help(program: str, summary: str, commands: Iterable[tuple[str, str]]
     lines = [f"usage: {program} COMMAND …", summary.strip()]
     if examples:
         lines.append("examples:\n" + examples.strip("\n"))
-    lines.append("commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in commands))
+    table = list(commands)
+    width = max(len(name) for name, _ in table)
+    lines.append("commands:\n" + "\n".join(f"  {name:<{width}}  {text}" for name, text in table))
     lines.append(f"'{program} COMMAND --help' lists the options; --version prints the version")
     return "\n\n".join(lines) + "\n"
 

@@ -29,7 +29,7 @@ class Command:
     Attributes
     ----------
     name
-        The word on the command line.
+        The word on the command line, or two: ``classifier train``.
     summary
         One line for the program's help.
     configuration
@@ -113,12 +113,15 @@ class Program:
             return _print(text, sys.stdout) if words else _print(text, sys.stderr, code=2)
         if words[0] in ("--version", "-V"):
             return _print(f"{self.name.split()[-1]} {self.version()}\n", sys.stdout)
-        command = next((command for command in self.commands if command.name == words[0]), None)
-        if command is None:
-            guess = nearest(words[0], [command.name for command in self.commands])
-            hint = f"did you mean {self.name} {guess}?" if guess else f"{self.name} --help lists the commands"
-            raise UsageError(f"{words[0]!r} is not a command", hint)
-        return self._run(command, words[1:])
+        for command in self.commands:
+            name = command.name.split()
+            if words[: len(name)] == name:
+                return self._run(command, words[len(name) :])
+        beginning = [command.name for command in self.commands if command.name.split()[0] == words[0]]
+        typed = " ".join(words[: 2 if beginning else 1])
+        guess = nearest(typed, beginning or [command.name for command in self.commands])
+        hint = f"did you mean {self.name} {guess}?" if guess else f"{self.name} --help lists the commands"
+        raise UsageError(f"{typed!r} is not a command", hint)
 
     def _run(self, command: Command, words: list[str]) -> int:
         """Answer ``--help``, ``--version`` and ``--print-config``, or run the command."""

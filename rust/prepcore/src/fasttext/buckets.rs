@@ -122,7 +122,7 @@ impl Divisor {
     /// remainder at most one divisor too large. Where it is not, the subtraction wraps to more than it was.
     #[inline(always)]
     pub(super) fn remainder(self, value: u32) -> u32 {
-        let quotient = (u64::from(value) * u64::from(self.reciprocal) >> 32) as u32;
+        let quotient = ((u64::from(value) * u64::from(self.reciprocal)) >> 32) as u32;
         let remainder = value.wrapping_sub(quotient.wrapping_mul(self.divisor));
         remainder.min(remainder.wrapping_sub(self.divisor))
     }

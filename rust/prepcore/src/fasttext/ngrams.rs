@@ -152,6 +152,7 @@ fn with_character<const BYTES: usize>(mut hash: u32, character: u32) -> u32 {
 }
 
 /// Adds the rows of n-grams that start from `first` on in a word of `count` characters.
+#[allow(clippy::needless_range_loop)] // an iterator is not always compiled into the loop
 fn append_found(
     found: &Found,
     first: usize,
@@ -200,10 +201,11 @@ fn append_one_by_one(
             hash = with_character::<4>(hash, characters[end - 1]);
             let length = end - first;
             let alone_at_an_end = length == 1 && (first == 0 || end == count);
-            if length >= arguments.min_characters && !alone_at_an_end {
-                if let Some(row) = buckets.row(buckets.divisor().remainder(hash)) {
-                    rows.push(row);
-                }
+            if length < arguments.min_characters || alone_at_an_end {
+                continue;
+            }
+            if let Some(row) = buckets.row(buckets.divisor().remainder(hash)) {
+                rows.push(row);
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn rows(model: &Model, text: &str, newline: Newline) -> Vec<u32> {
         if known != Known::Label {
             add_word(model, word, known, &mut rows);
             // Hashes are signed where they are combined.
-            hashes.push(Fnv::of(word) as i32 as i64 as u64);
+            hashes.push(i64::from(Fnv::of(word) as i32) as u64);
         }
         if word == END {
             break;

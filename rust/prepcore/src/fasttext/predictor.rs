@@ -126,5 +126,5 @@ impl Predictor {
 
 /// A word's hash as the library combines it with others: as a negative number when its highest bit is set.
 fn signed(hash: u32) -> u64 {
-    hash as i32 as i64 as u64
+    i64::from(hash as i32) as u64
 }

@@ -118,8 +118,7 @@ impl<'a, R: Read> Reader<'a, R> {
             let (words, _) = part.as_chunks();
             weights.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
         }
-        // A comparison with NaN is false.
-        match weights.iter().find(|weight| !(weight.abs() <= MAX_WEIGHT)) {
+        match weights.iter().find(|weight| weight.is_nan() || weight.abs() > MAX_WEIGHT) {
             Some(weight) => Err(self.refuse(format!(
                 "damaged: {what} hold {weight:e}, expected numbers of at most {MAX_WEIGHT:e}"
             ))),

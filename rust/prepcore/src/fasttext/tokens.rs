@@ -74,6 +74,7 @@ impl Words {
     }
 
     /// Finds the edges of words. Up to `begun` there is one word, which was looked at before.
+    #[allow(clippy::needless_range_loop)] // an iterator is not always compiled into the loop
     fn scan(&mut self, begun: usize, end: usize) {
         self.edges.clear();
         let mut inside = u64::from(begun > 0);
@@ -109,6 +110,7 @@ impl Words {
 }
 
 /// One bit for each byte, set for separators; the lowest bit is that of the first byte.
+#[allow(clippy::needless_range_loop)] // an iterator is not always compiled into the loop
 fn separators(block: &[u8; 64]) -> u64 {
     let (words, _) = block.as_chunks::<8>();
     let mut bits = 0;
@@ -125,7 +127,7 @@ fn separators_of_eight(bytes: u64) -> u64 {
     let low = bytes & !HIGHEST;
     let at_least = |least: u64| low + EACH * (0x80 - least);
     let is_control = at_least(0x09) & !at_least(0x0e);
-    let is_space = !((low ^ EACH * 0x20) + EACH * 0x7f);
+    let is_space = !((low ^ (EACH * 0x20)) + EACH * 0x7f);
     let is_nul = !at_least(1);
     let found = (is_control | is_space | is_nul) & !bytes & HIGHEST;
     // The product brings bit 7 of each byte to its place in the highest byte.

@@ -54,8 +54,11 @@ fn domain(view: View<'_>, from: usize) -> Option<usize> {
     let (mut end, mut label, mut labels, mut lower) = (None, from, 0, true);
     while label - from < DOMAIN {
         let stop = (label..=label + LABEL).find(|place| !letter(view, *place) && view.at(*place) != b'-')?;
+        // "…@example.com-": a dash, or a line that was broken.
+        let hyphens = view.between(label, stop).iter().rev().take_while(|byte| **byte == b'-').count();
+        let stop = stop - hyphens;
         let bytes = view.between(label, stop);
-        if bytes.is_empty() || bytes[0] == b'-' || bytes[bytes.len() - 1] == b'-' {
+        if bytes.is_empty() || bytes[0] == b'-' {
             break;
         }
         // "…@example.com.Then": a sentence goes on without a space.
@@ -159,6 +162,8 @@ mod tests {
             ("...a@b.co", "...<EMAIL>"),
             ("http://joe:pw@proxy.example.com/", "http://joe:<EMAIL>/"),
             ("a@b.co-1", "a@b.co-1"),
+            ("a@b.example-\n   host.fr", "<EMAIL>-\n   host.fr"),
+            ("a@b.co--", "<EMAIL>--"),
         ] {
             assert_eq!(rewritten(text), wanted);
         }

@@ -2,8 +2,9 @@
 //!
 //! Private, loopback, link-local, shared, documentation, benchmarking, multicast and reserved ranges stay (the IANA
 //! special-purpose registries, RFC 6890): they stand in manuals and configurations and lead to nobody. So do four
-//! numbers of one digit each (sections, versions; `1.1.1.1` and its kind are public services), and numbers after
-//! `version` and its like or `Name/` and those of sections, where a line begins. An IPv6 address is eight groups, one of them of three digits or more (others are
+//! numbers of six digits or fewer (sections, versions; `1.1.1.1` and its kind are public services), and numbers after
+//! `version` and its like or `Name/`, and those of sections, where a line begins. An IPv6 address is eight groups, one
+//! of them of three digits or more (others are
 //! identifiers of hardware), or has `::` and lies in 2000::/3, which is all that is assigned (RFC 4291).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,6 +12,8 @@ use std::str;
 
 use super::view::{View, word};
 
+/// Fewest digits of an IPv4 address: one address in 750 has fewer, and most numbers that do are versions or sections.
+const FEWEST: usize = 7;
 /// Most bytes of an IPv6 address in text.
 const LONGEST: usize = 45;
 /// What stands before a number with dots that is no address.
@@ -45,7 +48,7 @@ pub(super) fn version_4(view: View<'_>, start: usize) -> Option<(usize, usize)> 
         place = end;
     }
     let product = view.before(start, 1) == b'/' && view.before(start, 2).is_ascii_alphabetic();
-    let found = digits > 4
+    let found = digits >= FEWEST
         && !product
         && view.apart_left(start)
         && ends(view, place)
@@ -62,13 +65,10 @@ fn ends(view: View<'_>, end: usize) -> bool {
     !word(near) && !(near == b'.' && far.is_ascii_digit()) && !(near == b'-' && far.is_ascii_alphabetic())
 }
 
-/// Whether numbers are those of a section: they begin a line and have a dot after the last, or are small and a title
-/// follows.
+/// Whether numbers are those of a section: they begin a line and have a dot after the last.
 fn heading(view: View<'_>, start: usize, end: usize) -> bool {
     let indent = (1..=8).find(|by| view.before(start, *by) != b' ');
-    let line = indent.is_some_and(|by| start < by || view.before(start, by) == b'\n');
-    let title = end + if view.has(end, "\u{a0}".as_bytes()) { 2 } else { usize::from(view.at(end) == b' ') };
-    line && (view.at(end) == b'.' || title > end && end - start <= 9 && view.at(title).is_ascii_alphabetic())
+    view.at(end) == b'.' && indent.is_some_and(|by| start < by || view.before(start, by) == b'\n')
 }
 
 /// The IPv6 address whose first `:` stands at a place.
@@ -134,7 +134,8 @@ mod tests {
             &[
                 "93.184.216.34",
                 "106.31.73.20",
-                "1.2.3.44",
+                "12.34.56.78",
+                "1.22.33.44",
                 "2001:4860:4860::8888",
                 "2a00:1450:4001:81b::200e",
             ],
@@ -175,8 +176,9 @@ mod tests {
             "version 10.20.30.40.",
             "version 99.20.30.40",
             "Chrome/49.0.26.75",
-            "49.6.4.5. Callbacks",
-            "2.6.18.33-rc1",
+            "49.66.44.55. Callbacks",
+            "1.2.3.44",
+            "22.66.18.33-rc1",
             "93.184.216",
             "1.20.30",
             // Times, names, hardware.

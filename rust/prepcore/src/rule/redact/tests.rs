@@ -69,7 +69,7 @@ const PIECES: &[&str] = &[
     " office",
     "x12",
     "93.184.216.34",
-    "1.2.3.44",
+    "12.34.56.78",
     "2001:4860:4860::8888",
     "4111 1111 1111 1111",
     "4111111111111111",
@@ -180,8 +180,8 @@ fn kinds_are_turned_off_and_counted() {
 #[test]
 fn what_refused_a_candidate_may_go_itself() {
     // The number is refused because digits go on, and stands alone once the address is gone.
-    assert_eq!(rewritten("555-123-4567 1.2.3.44"), "<TELEPHONE> <IP>");
-    assert_eq!(rewritten("call 555 1234 1.2.3.44"), "call <TELEPHONE> <IP>");
+    assert_eq!(rewritten("555-123-4567 12.34.56.78"), "<TELEPHONE> <IP>");
+    assert_eq!(rewritten("call 555 1234 12.34.56.78"), "call <TELEPHONE> <IP>");
 }
 
 /// Texts of a size that make bad matchers slow.
@@ -246,13 +246,13 @@ fn hostile(bytes: usize) -> Vec<(String, String)> {
         "555-123-4567.",
         "555-123-4567 ",
         "555-123-4567-a.",
-        "1.2.3.44 ",
+        "12.34.56.78 ",
         "93.184.216.34-",
         "0490 75 40 81 ",
         "00 49 30 12 ",
         "a@b.co,",
         "a@b.co@",
-        "555-123-4567 1.2.3.44 ",
+        "555-123-4567 12.34.56.78 ",
         "4111 1111 1111 1111 ",
         "1 tel ",
         "fax ",
