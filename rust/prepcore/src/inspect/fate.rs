@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{self, Dropped};
 use super::manifest;
+use super::rows::{self, Dropped};
 use crate::ledger::{KEY_RECORD, KEYS_HEADER, KeyRecord};
 use crate::manifest::PartRecord;
 use crate::source::Address;
@@ -71,8 +71,8 @@ pub fn fate(folder: &Path, address: Address) -> Result<Fate> {
         return Ok(Fate::Kept(at));
     }
     let dropping: Vec<&PartRecord> = manifest.parts.iter().filter(|part| part.dropped.rows > 0).collect();
-    if let Some(part) = last_before(&dropping, |part| ledger::first(folder, &part.dropped), address)?
-        && let Some(dropped) = ledger::find(folder, &part.dropped, address)?
+    if let Some(part) = last_before(&dropping, |part| rows::first(folder, &part.dropped), address)?
+        && let Some(dropped) = rows::find(folder, &part.dropped, address)?
     {
         return Ok(Fate::Dropped(dropped));
     }

@@ -7,13 +7,15 @@
 mod fate;
 mod kept;
 mod ledger;
+mod rows;
 mod texts;
 
 use std::path::Path;
 
 pub use fate::{Fate, KeptAt, fate};
 pub use kept::{KeptDocument, kept};
-pub use ledger::{Dropped, Ledger, OfReason, Reading, ledger};
+pub use ledger::{Ledger, OfReason, Reading, ledger};
+pub use rows::Dropped;
 pub use texts::dropped_texts;
 
 use crate::manifest::{Cleaned, UNFINISHED};

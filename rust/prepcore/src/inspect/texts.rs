@@ -10,8 +10,8 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use serde_json::Value;
 
 use super::fate::last_before;
-use super::ledger::{self, addresses, open};
 use super::manifest;
+use super::rows::{addresses, first, open};
 use crate::guard::decoded;
 use crate::manifest::PartRecord;
 use crate::source::Address;
@@ -37,7 +37,7 @@ pub fn dropped_texts(folder: &Path, wanted: &BTreeSet<Address>) -> Result<BTreeM
     let parts: Vec<&PartRecord> = manifest.parts.iter().filter(|part| part.dropped.rows > 0).collect();
     let mut by_part: BTreeMap<&str, BTreeSet<Address>> = BTreeMap::new();
     for address in wanted {
-        if let Some(part) = last_before(&parts, |part| ledger::first(folder, &part.dropped), *address)? {
+        if let Some(part) = last_before(&parts, |part| first(folder, &part.dropped), *address)? {
             by_part.entry(part.dropped.path.as_str()).or_default().insert(*address);
         }
     }
