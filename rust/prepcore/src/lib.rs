@@ -19,7 +19,8 @@
 //!   threshold missed.
 //! - A **key** ([`dedup`]) is the XXH3-128 of the text. Of equal keys the first in input order stays.
 //! - The **ledger** says what became of every document, and the [`manifest`] what was done ([`inspect`] reads both
-//!   back); every run checks that documents read = kept + dropped + unreadable, and tokens = tokens in rows + tokens left over.
+//!   back); every run checks that documents read = kept + dropped + unreadable, and tokens = tokens in rows + tokens
+//!   left over.
 //!
 //! Work runs on one pool of equal threads (`pipeline/pool.rs`) with two places where order rules. What happens
 //! there is cheap, a look-up in a set or an append to a file; all else runs on any thread. What is read and not yet
