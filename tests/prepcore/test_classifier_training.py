@@ -161,6 +161,12 @@ def test_what_cannot_be_done_is_refused_before_it_begins(corpus: Path, tmp_path:
     assert "is not two different words" in refused(
         good, "--against", bad, "--out", tmp_path / "m.bin", "--labels", "good,good"
     )
+    rare = refused(good, "--against", bad, "--out", tmp_path / "m.bin", "--min-count", 10**6)
+    assert "--min-count: no word comes 1,000,000 times\nhint: lower --min-count" in rare
+    diverged = train(
+        good, "--against", bad, "--out", tmp_path / "m.bin", "--learning-rate", 10**9, exit_code=1
+    )
+    assert "hint: where it met numbers too large, lower --learning-rate" in diverged.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["few.txt", "there.bin"]
 
 
