@@ -172,7 +172,7 @@ def test_the_page_names_the_worst_rule_its_threshold_and_examples(out: Path) -> 
     dropped = running.manifest(out)["counts"]["dropped"]
     worst = max(dropped, key=lambda reason: dropped[reason])
     assert f"Most went for {worst}: {dropped[worst]:,}" in page.text
-    assert "measured less than the threshold, 3" in page.text
+    assert "lines is less than the threshold, 3" in page.text
     examples = json_of("report", out)["examples"]
     assert {reason: len(of) for reason, of in examples.items()} == {
         reason: min(3, count) for reason, count in dropped.items() if count
@@ -292,6 +292,23 @@ def test_an_input_that_is_gone_takes_the_examples_alone(tmp_path: Path) -> None:
     assert "The text was not read: " in page.text
     assert "not there any more" in page.text
     assert "measured 1, threshold 3" in page.text
+
+
+def test_documents_that_were_kept_beside_the_ledger_need_no_input(tmp_path: Path) -> None:
+    source = write(tmp_path / "raw")
+    out = clean(source, tmp_path / "out", "--keep-dropped")
+    before = json_of("report", out)["examples"]
+    source.rename(tmp_path / "gone")
+    assert json_of("report", out)["examples"] == before
+    drawn = [
+        json.loads(line)
+        for line in prepcore(
+            "sample", out, "--reason", "few_lines", "--number", 100, "--json"
+        ).stdout.splitlines()
+    ]
+    texts = {document["text"] for document in drawn}
+    assert None not in texts
+    assert HOSTILE in texts
 
 
 def test_rewriting_is_counted(tmp_path: Path) -> None:

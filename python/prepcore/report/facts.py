@@ -200,11 +200,18 @@ def _examples(folder: CleanedFolder, ledger: Mapping[str, Any]) -> dict[str, lis
 def attach_texts(
     folder: CleanedFolder, source: int, entries: list[dict[str, Any]], most_bytes: int | None
 ) -> None:
-    """Give each entry its ``text``, or None and why it is ``missing``."""
-    found: dict[int, dict[str, Any]] = {}
+    """Give each entry its ``text``, or None and why it is ``missing``.
+
+    The text is that which ``--keep-dropped`` has kept, else the row of the input.
+    """
+    of_ledger = folder.dropped_texts([(source, entry["row"]) for entry in entries])
+    found: dict[int, dict[str, Any]] = {
+        row: {"found": "text", "text": text} for (_, row), text in of_ledger.items()
+    }
     missing = ""
+    rows = [entry["row"] for entry in entries if entry["row"] not in found]
     try:
-        found = folder.rows(source, (entry["row"] for entry in entries), most_bytes)
+        found |= folder.rows(source, rows, most_bytes) if rows else {}
     except (engine.core().PrepcoreError, UsageError) as error:
         # The report is about the folder: what has become of the input since takes only its examples away.
         missing = str(error).partition("\n")[0]

@@ -156,6 +156,14 @@ class CleanedFolder:
         kept: list[dict[str, Any]] = json.loads(engine.core().kept(str(self.path), count, seed))
         return kept
 
+    def dropped_texts(self, addresses: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """Read texts of dropped documents that the folder holds itself, by file number and row.
+
+        There are none without ``--keep-dropped``. They are as they were judged: after the rules that rewrite.
+        """
+        texts = json.loads(engine.core().dropped_texts(str(self.path), addresses))
+        return {(source, row): text for (source, row), text in texts}
+
     def name(self, source: int) -> str:
         """Return the name of a file of the input, as the manifest has it."""
         name: str = self.manifest["inputs"][source]["path"]

@@ -43,12 +43,12 @@ def missed(check: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> missed({"wanted": "at_most", "threshold": 0.3})
-    'measured more than the threshold, 0.3'
+    >>> missed({"measure": "lines", "wanted": "at_least", "threshold": 3.0})
+    '`lines` is less than the threshold, 3'
     """
     if check["wanted"] == "one_of":
         return f"the label found is not {wanted(check)}"
-    return f"measured {_MISSED[check['wanted']]} the threshold, {number(check['threshold'])}"
+    return f"`{check['measure']}` is {_MISSED[check['wanted']]} the threshold, {number(check['threshold'])}"
 
 
 def number(value: float | None) -> str:

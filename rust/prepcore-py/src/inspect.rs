@@ -31,6 +31,17 @@ pub(crate) fn kept(py: Python<'_>, folder: PathBuf, count: usize, seed: u64) -> 
     run::with_watcher(py, "kept", None, |watcher| run::json(&inspect::kept(&folder, count, seed, watcher)?))
 }
 
+/// Texts of dropped documents that the folder holds itself, as a JSON list of `[[source, row], text]`.
+#[pyfunction]
+pub(crate) fn dropped_texts(py: Python<'_>, folder: PathBuf, addresses: Vec<(u32, u64)>) -> PyResult<String> {
+    run::with_watcher(py, "dropped_texts", None, |_| {
+        let wanted = addresses.into_iter().map(|(source, row)| Address { source, row }).collect();
+        let texts = inspect::dropped_texts(&folder, &wanted)?;
+        let listed = texts.iter().map(|(address, text)| json!([[address.source, address.row], text]));
+        run::json(&listed.collect::<Vec<_>>())
+    })
+}
+
 /// Rows of one file of an input, as a JSON list of `[row, what stands there]`; `file` says where and what it is.
 #[pyfunction]
 pub(crate) fn documents(py: Python<'_>, file: &str, rows: Vec<u64>) -> PyResult<String> {

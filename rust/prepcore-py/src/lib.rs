@@ -62,6 +62,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inspect::ledger, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::fate, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::kept, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::dropped_texts, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::documents, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(draw::draw, module)?)?;

@@ -85,7 +85,7 @@ pub fn fate(folder: &Path, address: Address) -> Result<Fate> {
 }
 
 /// The last part whose first address is not behind `address`.
-fn last_before<'p>(
+pub(super) fn last_before<'p>(
     parts: &[&'p PartRecord],
     first: impl Fn(&PartRecord) -> Result<Address>,
     address: Address,

@@ -291,7 +291,8 @@ pub(super) fn first(folder: &Path, record: &FileRecord) -> Result<Address> {
     Ok(Address { source: sources.value(0), row: rows.value(0) })
 }
 
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+/// A part's file, all columns but the documents.
+pub(super) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(|source| Error::io(path, "read", source))?;
     let builder = decoded(|| ParquetRecordBatchReaderBuilder::try_new(file))
         .map_err(|error| Error::corrupt(path, "footer", error))?;
@@ -299,10 +300,10 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     Ok(builder.with_projection(columns).with_batch_size(BATCH_ROWS))
 }
 
-type Addresses<'b> =
+pub(super) type Addresses<'b> =
     (&'b arrow_array::PrimitiveArray<UInt32Type>, &'b arrow_array::PrimitiveArray<UInt64Type>);
 
-fn addresses<'b>(path: &Path, batch: &'b RecordBatch) -> Result<Addresses<'b>> {
+pub(super) fn addresses<'b>(path: &Path, batch: &'b RecordBatch) -> Result<Addresses<'b>> {
     let column = |name: &str| batch.column_by_name(name);
     let found = column("source").and_then(|column| column.as_primitive_opt());
     found.zip(column("row").and_then(|column| column.as_primitive_opt())).ok_or_else(|| other_columns(path))

@@ -7,12 +7,14 @@
 mod fate;
 mod kept;
 mod ledger;
+mod texts;
 
 use std::path::Path;
 
 pub use fate::{Fate, KeptAt, fate};
 pub use kept::{KeptDocument, kept};
 pub use ledger::{Dropped, Ledger, OfReason, Reading, ledger};
+pub use texts::dropped_texts;
 
 use crate::manifest::{Cleaned, UNFINISHED};
 use crate::{Error, Result};

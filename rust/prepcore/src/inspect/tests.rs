@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -31,8 +31,12 @@ fn write(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn cleaned(folder: &Path) -> (PathBuf, Cleaned) {
+    cleaned_with(folder, Clean::default())
+}
+
+fn cleaned_with(folder: &Path, configuration: Clean) -> (PathBuf, Cleaned) {
     let inputs = write(folder);
-    let configuration = Clean { max_unreadable: 1.0, ..Clean::default() };
+    let configuration = Clean { max_unreadable: 1.0, ..configuration };
     let plan = Plan::files(&inputs, clean::options(&configuration)).unwrap();
     let out = folder.join("out");
     clean::clean(&configuration, &plan, &inputs, &out, &mut |_| Ok(())).unwrap();
@@ -127,6 +131,30 @@ fn examples_are_drawn_by_the_seed_alone() {
     assert_eq!(draw(1), draw(1));
     assert_eq!(draw(1).len(), 5);
     assert!((2..6).any(|seed| draw(seed) != draw(1)));
+}
+
+#[test]
+fn dropped_documents_are_found_where_they_were_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, manifest) = cleaned_with(folder.path(), Clean { keep_dropped: true, ..Clean::default() });
+    let all = ledger(&out, &Reading { examples: 1000, ..Reading::default() }).unwrap();
+    let addresses = all.reasons.values().flat_map(|of_reason| &of_reason.examples);
+    let dropped: BTreeSet<Address> =
+        addresses.map(|dropped| Address { source: dropped.source, row: dropped.row }).collect();
+    assert_eq!(dropped.len() as u64, manifest.counts.dropped_total());
+    // Rows that were not dropped are asked for, too.
+    let wanted = (0..3).flat_map(|source| (0..ROWS + 1).map(move |row| Address { source, row })).collect();
+    let texts = dropped_texts(&out, &wanted).unwrap();
+    assert_eq!(texts.keys().copied().collect::<BTreeSet<_>>(), dropped);
+    for (address, text) in texts {
+        let path = folder.path().join(&manifest.inputs[address.source as usize].path);
+        let line = fs::read_to_string(path).unwrap().lines().nth(address.row as usize).unwrap().to_owned();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["text"], text);
+    }
+    let few = BTreeSet::from([*dropped.last().unwrap()]);
+    assert_eq!(dropped_texts(&out, &few).unwrap().into_keys().collect::<BTreeSet<_>>(), few);
+    let other = tempfile::tempdir().unwrap();
+    assert!(dropped_texts(&cleaned(other.path()).0, &wanted).unwrap().is_empty());
 }
 
 #[test]
