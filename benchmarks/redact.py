@@ -88,13 +88,25 @@ Span = tuple[int, int, str]
 Finder = Callable[[str], list[Span]]
 
 
+def alone(piece: str) -> bool:
+    """Whether a piece becomes a placeholder by itself."""
+    return PLACEHOLDER.fullmatch(_core.rewrite(ON, [piece])[0][0]) is not None
+
+
 def spans(text: str, rewritten: str) -> Iterator[Span]:
-    """Give what became a placeholder: start, end, kind. What was kept is looked for in order."""
+    """Give what became a placeholder: start, end, kind.
+
+    What was kept is looked for in order. A single space occurs within numbers too: of the places nearby, the
+    last counts up to which everything becomes a placeholder by itself, else the first.
+    """
     pieces = PLACEHOLDER.split(rewritten)
     place = len(pieces[0])
-    for kind, kept in zip(pieces[1::2], pieces[2::2], strict=True):
-        at_end = kept is pieces[-1]
-        end = len(text) - len(kept) if at_end else text.index(kept, place + 1)
+    for number, (kind, kept) in enumerate(zip(pieces[1::2], pieces[2::2], strict=True), 1):
+        last = 2 * number == len(pieces) - 1
+        end = len(text) - len(kept) if last else text.index(kept, place + 1)
+        if not last and len(kept) < 4:
+            near = [at for at in range(end, min(place + 80, len(text))) if text.startswith(kept, at)]
+            end = next((at for at in reversed(near) if alone(text[place:at])), end)
         yield place, end, kind.lower()
         place = end + len(kept)
 
