@@ -51,7 +51,7 @@ fn lines() -> Vec<u8> {
             3 => bytes.extend(b"\r\n"),
             5 => bytes.extend(b"{\"text\": 5}\n"),
             _ => {
-                writeln!(bytes, "{{\"text\": \"{row} {}\"}}", "x".repeat((row * 37 % 400) as usize)).unwrap()
+                writeln!(bytes, "{{\"text\": \"{row} {}\"}}", "x".repeat((row * 37 % 400) as usize)).unwrap();
             }
         }
         if bytes.len() as u64 > 3 * SEGMENT_BYTES {
