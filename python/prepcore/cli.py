@@ -206,8 +206,8 @@ PROGRAM = Program(
             name="classifier train",
             summary="train a classifier that tells good documents from others",
             description="Learn from documents to keep and documents to drop, measure on some of both that\n"
-            "are kept from training, and suggest a threshold. Needs the fastText library (extra `classifier`).\n"
-            "With one thread the same documents give the same model.",
+            "are kept from training, and suggest a threshold. With one thread the same documents give\n"
+            "the same model. Needs the fastText library (extra `classifier`).",
             configuration=lambda: ClassifierTrainingCommand,
             run=classifier_train,
             examples="""

@@ -114,7 +114,8 @@ def test_the_same_documents_give_the_same_bytes(corpus: Path, tmp_path: Path) ->
 def test_a_small_model_other_labels_a_sample_and_a_pool(corpus: Path, tmp_path: Path) -> None:
     pool = tmp_path / "pool.jsonl"
     texts = [f"def function_{number}(self): return {number}" for number in range(50)]
-    pool.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    lines = [json.dumps({"text": text}) for text in texts]
+    pool.write_text("\n".join([*lines, "no JSON", json.dumps({"text": texts[0]})]), encoding="utf-8")
     out = tmp_path / "prose.ftz"
     done = train(
         corpus / "good.jsonl.gz", "--against", corpus / "bad", "--out", out, "--quantize", "--labels",
@@ -127,7 +128,8 @@ def test_a_small_model_other_labels_a_sample_and_a_pool(corpus: Path, tmp_path: 
         "prose": 300,
         "code": 300,
     }
-    assert manifest["pool"]["drawn"] == 50
+    # A document that comes again is drawn once.
+    assert [manifest["pool"][name] for name in ("documents", "drawn", "unreadable")] == [52, 50, 1]
     model = fasttext.load_model(str(out))
     assert model.is_quantized()
     scores = [dict(zip(*model.predict(text, k=-1), strict=True))["__label__prose"] for text in texts]
@@ -161,6 +163,12 @@ def test_what_cannot_be_done_is_refused_before_it_begins(corpus: Path, tmp_path:
     assert "is not two different words" in refused(
         good, "--against", bad, "--out", tmp_path / "m.bin", "--labels", "good,good"
     )
+    rare = refused(good, "--against", bad, "--out", tmp_path / "m.bin", "--min-count", 10**6)
+    assert "--min-count: no word comes 1,000,000 times\nhint: lower --min-count" in rare
+    diverged = train(
+        good, "--against", bad, "--out", tmp_path / "m.bin", "--learning-rate", 10**9, exit_code=1
+    )
+    assert "hint: where it met numbers too large, lower --learning-rate" in diverged.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["few.txt", "there.bin"]
 
 

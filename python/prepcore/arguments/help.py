@@ -55,8 +55,8 @@ def program_help(program: str, summary: str, commands: Iterable[tuple[str, str]]
     if examples:
         lines.append("examples:\n" + examples.strip("\n"))
     table = list(commands)
-    width = max(len(name) for name, _ in table)
-    lines.append("commands:\n" + "\n".join(f"  {name:<{width}}  {text}" for name, text in table))
+    width = max(12, *(len(name) for name, _ in table))
+    lines.append("commands:\n" + "\n".join(f"  {name:<{width}} {text}" for name, text in table))
     lines.append(f"'{program} COMMAND --help' lists the options; --version prints the version")
     return "\n\n".join(lines) + "\n"
 

@@ -48,7 +48,7 @@ class ClassifierTraining:
     learning_rate: float = option(0.1, "learning rate at the beginning", minimum=0)
     word_ngrams: int = option(1, "longest sequence of words that counts, such as 2 for pairs", minimum=1)
     buckets: int = option(2_000_000, "rows that share the sequences of words", minimum=1)
-    min_count: int = option(1, "documents' words seen fewer times are not learned", minimum=1)
+    min_count: int = option(1, "words seen fewer times than this are not learned", minimum=1)
     quantize: bool = option(False, "write the small form of the model, .ftz")
     seed: int = option(0, "seed of the draw and of training", minimum=0, maximum=2**31 - 1)
     threads: int = option(

@@ -12,6 +12,9 @@ def training_summary(manifest: Mapping[str, Any], out: str) -> str:
     for label, facts in manifest["classes"].items():
         numbers = (facts[name] for name in ("documents", "drawn", "training", "held_out"))
         lines.append(f"  {label:<14}" + "".join(f"{number:>12,}" for number in numbers))
+    unreadable = sum(facts["unreadable"] for facts in manifest["classes"].values())
+    if unreadable:
+        lines.append(f"{unreadable:,} rows could not be read and were left out")
     label = next(iter(manifest["classes"]))
     measures = manifest["measures"]
     if measures["ranking"] is None:

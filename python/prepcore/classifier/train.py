@@ -24,6 +24,15 @@ FORMAT = "prepcore.classifier"
 
 _LABEL = "__label__"
 
+_END_OF_LINE = "</s>"
+"""The word that fastText adds to every line."""
+
+
+class TrainingFailedError(RuntimeError):
+    """The fastText library gave up; the program exits with 1."""
+
+    exit_code = 1
+
 
 class FastTextMissingError(ImportError):
     """The fastText library is not there; the program exits with 2."""
@@ -68,6 +77,8 @@ def train_classifier(
         When a class has too few documents, or `out` exists or cannot be written.
     FastTextMissingError
         When the fastText library is not installed.
+    TrainingFailedError
+        When the library gives up, such as over numbers that grow beyond measure.
     PrepcoreError
         When an input cannot be read.
     """
@@ -198,7 +209,16 @@ def _train(
             model.quantize(input=str(file))
         return model
 
-    return _stoppable(work)
+    try:
+        model = _stoppable(work)
+    except RuntimeError as error:
+        raise TrainingFailedError(
+            f"the fastText library could not train: {error}\n"
+            f"hint: where it met numbers too large, lower --learning-rate (now {settings.learning_rate})"
+        ) from error
+    if not set(model.words) - {_END_OF_LINE}:
+        raise UsageError(f"--min-count: no word comes {settings.min_count:,} times", "lower --min-count")
+    return model
 
 
 def _stoppable(work: Any) -> Any:

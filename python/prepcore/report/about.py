@@ -60,9 +60,9 @@ def markdown(rules: Iterable[About]) -> str:
     """Lay rules out as a page of the guide."""
     blocks = [
         "# Rules",
-        "Made by `prepcore rules --markdown` from the headings of the rules themselves. Rules that rewrite\n"
-        "come first, then those that judge, then exact deduplication; `language` and `classifier` judge what\n"
-        "that leaves where the key is the exact text, which is the same and cheaper.",
+        "Made by `prepcore rules --markdown` from the headings of the rules themselves. Rules that\n"
+        "rewrite come first, then those that judge, then exact deduplication; `language` and `classifier`\n"
+        "judge what that leaves where the key is the exact text, which is the same and cheaper.",
     ]
     for rule in rules:
         blocks += [f"## {rule['name']}", f"*{rule['summary'][0].upper()}{rule['summary'][1:]}.*"]

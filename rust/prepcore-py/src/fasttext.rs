@@ -46,7 +46,7 @@ impl FastText {
 
     /// Columns `label` and `score` for an Arrow stream of one column of texts.
     fn predict(&self, py: Python<'_>, stream: &Bound<'_, PyAny>) -> PyResult<ArrowBatch> {
-        let found = self.each(py, stream, |predictor, text| predictor.best(text))?;
+        let found = self.each(py, stream, Predictor::best)?;
         let labels = self.predictors.model().labels();
         let names = found.iter().map(|found| found.map(|found| labels[found.label].as_str()));
         let names: ArrayRef = Arc::new(StringArray::from_iter(names));
@@ -88,7 +88,10 @@ impl FastText {
                     for text in texts?.iter() {
                         answers.push(text.and_then(|text| ask(predictor, text)));
                         if answers.len() % LOOK_EVERY == 0 {
-                            Python::attach(|py| py.check_signals())?;
+                            Python::attach(|py| -> PyResult<()> {
+                                py.check_signals()?;
+                                Ok(())
+                            })?;
                         }
                     }
                 }

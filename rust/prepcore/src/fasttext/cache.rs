@@ -33,9 +33,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Of no word.
+    /// Of no word: no word of UTF-8 has such bytes.
     pub(super) const EMPTY: Self =
-        Self { key: [0; 3], hash: 0, count: 0, is_label: false, rows: [0; MAX_ROWS] };
+        Self { key: [u64::MAX; 3], hash: 0, count: 0, is_label: false, rows: [0; MAX_ROWS] };
 }
 
 /// Entries of words by their hash; in a full set the ways are reused in turn.
@@ -133,6 +133,15 @@ mod tests {
     #[test]
     fn an_entry_fills_a_line() {
         assert_eq!(size_of::<Entry>(), 64);
+    }
+
+    #[test]
+    fn a_free_slot_is_no_word() {
+        let mut cache = Cache::new();
+        cache.insert(0, Entry { key: [1, 0, 0], ..Entry::EMPTY });
+        // The free slot above has a tag that looks like this one.
+        assert_ne!(equal_bytes(cache.tags[0], tag(0)) & !0xff, 0);
+        assert!(cache.get(cache.candidate(0), &[0; 3], 0).is_none());
     }
 
     #[test]

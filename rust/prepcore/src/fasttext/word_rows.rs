@@ -90,16 +90,16 @@ fn append_cached(
     for place in 0..words.len() {
         let Sought { key, hash, candidate } = &sought[place];
         let [start, end] = &words[place];
+        let word = &buffer[*start..*end];
+        if word.len() > KEY_BYTES {
+            append_known(ngrams, model, word, model.dictionary.look_up(word), found)?;
+            continue;
+        }
         if let Some(entry) = cache.get(*candidate, key, *hash) {
             found.rows.push_first(&entry.rows, usize::from(entry.count));
             if model.arguments.word_ngrams > 1 && !entry.is_label {
                 found.hashes.push(entry.hash);
             }
-            continue;
-        }
-        let word = &buffer[*start..*end];
-        if word.len() > KEY_BYTES {
-            append_known(ngrams, model, word, model.dictionary.look_up(word), found)?;
             continue;
         }
         let first = found.rows.as_slice().len();

@@ -15,9 +15,7 @@
 //! Richardson, arXiv 1808.06226) does by default, and costs formulas and code their distinctions.
 
 use unicode_normalization::char::canonical_combining_class;
-use unicode_normalization::{
-    IsNormalized, UnicodeNormalization, is_nfc, is_nfc_quick, is_nfkc, is_nfkc_quick,
-};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 use super::Rewrite;
 use crate::config::{self, ControlCharacters, NormalizationForm};
@@ -38,15 +36,32 @@ impl Unicode {
         Self { form: options.form, removes, inert: Inert::new(options.form) }
     }
 
+    /// The text in its form; `None` where it has that already.
+    ///
+    /// No inert character goes together with what stands before it, so that a text may be cut there, and only what
+    /// is between is looked at closely.
     fn normalize(&self, text: &str) -> Option<String> {
-        if self.inert.all(text) {
+        let mut normal = String::new();
+        let (mut done, mut last, mut at) = (0, 0, 0);
+        while let Some(next) = self.inert.first_other(&text[at..]).map(|offset| at + offset) {
+            // What is not inert may go together with the character before it.
+            last = text[last..next].char_indices().next_back().map_or(last, |(offset, _)| last + offset);
+            let mut others = text[next..].char_indices();
+            let end =
+                others.find(|(_, one)| self.inert.holds(*one)).map_or(text.len(), |(size, _)| next + size);
+            normal.push_str(&text[done..last]);
+            match self.form {
+                NormalizationForm::Keep => normal.push_str(&text[last..end]),
+                NormalizationForm::Nfc => normal.extend(text[last..end].nfc()),
+                NormalizationForm::Nfkc => normal.extend(text[last..end].nfkc()),
+            }
+            (done, last, at) = (end, end, end);
+        }
+        if done == 0 {
             return None;
         }
-        match self.form {
-            NormalizationForm::Keep => None,
-            NormalizationForm::Nfc => (!is_nfc(text)).then(|| text.nfc().collect()),
-            NormalizationForm::Nfkc => (!is_nfkc(text)).then(|| text.nfkc().collect()),
-        }
+        normal.push_str(&text[done..]);
+        (normal != text).then_some(normal)
     }
 }
 
@@ -106,10 +121,9 @@ fn has_controls(text: &[u8]) -> bool {
         || memchr::memchr_iter(0xc2, text).any(|at| text.get(at + 1).is_some_and(|byte| *byte < 0xa0))
 }
 
-/// Characters of the Basic Multilingual Plane that normalization leaves alone, whatever stands beside them.
+/// Characters of the Basic Multilingual Plane that normalization leaves alone, whatever stands before them.
 ///
-/// A text of these alone is in its form already, which one look at a small table a character shows; for other texts
-/// the library's own, slower look decides.
+/// A text of these alone is in its form already, which one look at a small table a character shows.
 struct Inert {
     bits: Vec<u64>,
 }
@@ -133,8 +147,12 @@ impl Inert {
         Self { bits }
     }
 
-    fn all(&self, text: &str) -> bool {
-        text.is_ascii() || text.chars().all(|character| self.holds(character))
+    /// Where the first character stands that is not inert.
+    fn first_other(&self, text: &str) -> Option<usize> {
+        if text.is_ascii() {
+            return None;
+        }
+        text.char_indices().find(|(_, character)| !self.holds(*character)).map(|(at, _)| at)
     }
 
     fn holds(&self, character: char) -> bool {

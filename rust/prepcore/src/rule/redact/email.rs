@@ -6,7 +6,7 @@
 //! with "at" and "dot" are not looked for. `git@` before a host is a way to write URLs, and the name of a file
 //! (`image@2x.png`) is no domain.
 
-use super::view::View;
+use super::view::{View, word};
 
 /// Most bytes of a local part and of a domain: RFC 5321, section 4.5.3.1.
 const LOCAL: usize = 64;
@@ -74,8 +74,8 @@ fn domain(view: View<'_>, from: usize) -> Option<usize> {
             end = Some(stop);
         }
         if view.at(stop) != b'.' {
-            // "…@example.com_": what follows belongs to the label, so the label is none.
-            if view.at(stop) == b'_' && !matches!(view.at(stop + 1), 0 | b' ' | b'\n') && end == Some(stop) {
+            // "…@example.com_x": what follows belongs to the label, so the label is none.
+            if view.at(stop) == b'_' && word(view.at(stop + 1)) && end == Some(stop) {
                 end = None;
             }
             break;
@@ -164,6 +164,8 @@ mod tests {
             ("a@b.co-1", "a@b.co-1"),
             ("a@b.example-\n   host.fr", "<EMAIL>-\n   host.fr"),
             ("a@b.co--", "<EMAIL>--"),
+            ("_a@b.co_", "_<EMAIL>_"),
+            ("a@b.co_x", "a@b.co_x"),
         ] {
             assert_eq!(rewritten(text), wanted);
         }

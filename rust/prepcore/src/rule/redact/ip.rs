@@ -62,7 +62,8 @@ pub(super) fn version_4(view: View<'_>, start: usize) -> Option<(usize, usize)> 
 /// Whether an IPv4 address may end here. A further one may follow a hyphen, a name (`2.6.18.3-rc`) may not.
 fn ends(view: View<'_>, end: usize) -> bool {
     let (near, far) = (view.at(end), view.at(end + 1));
-    !word(near) && !(near == b'.' && far.is_ascii_digit()) && !(near == b'-' && far.is_ascii_alphabetic())
+    let joined = near == b'.' && far.is_ascii_digit() || near == b'-' && far.is_ascii_alphabetic();
+    !joined && !word(near)
 }
 
 /// Whether numbers are those of a section: they begin a line and have a dot after the last.

@@ -59,13 +59,15 @@ impl<'t> View<'t> {
     /// The left half of [`View::apart`].
     pub(super) fn apart_left(&self, start: usize) -> bool {
         let (near, far) = (self.before(start, 1), self.before(start, 2));
-        !word(near) && !(matches!(near, b'.' | b'-') && word(far))
+        let joined = matches!(near, b'.' | b'-') && word(far);
+        !joined && !word(near)
     }
 
     /// The right half of [`View::apart`]; a sentence may end and the next begin without a space.
     pub(super) fn apart_right(&self, end: usize) -> bool {
         let (near, far) = (self.at(end), self.at(end + 1));
-        !word(near) && !(matches!(near, b'.' | b'-') && far.is_ascii_digit())
+        let joined = matches!(near, b'.' | b'-') && far.is_ascii_digit();
+        !joined && !word(near)
     }
 
     /// Whether one of these words begins within `reach` bytes before a place. Placeholders end the search, so that it

@@ -88,7 +88,8 @@ impl<'t> Pieces<'t> {
 impl Iterator for Pieces<'_> {
     type Item = Piece;
 
-    #[inline]
+    // A call would hand pieces over through memory, which made the rule 7 % slower.
+    #[inline(always)]
     fn next(&mut self) -> Option<Piece> {
         // An ASCII word or sign after at most one space, as most are: a shorter way to the same.
         let bytes = self.text.as_bytes();

@@ -2,7 +2,7 @@
 //! scheduler says how long a thread worked:
 //!
 //! ```text
-//! PREPCORE_SHARED=… cargo test --release -p prepcore --lib -- --ignored --nocapture look_at_real_text
+//! PREPCORE_SHARED=… cargo test --release -p prepcore --lib -- --ignored --nocapture of_real_text
 //! ```
 //!
 //! It needs `data/corpus/mix-60k.parquet`, or the file that `TEXTS` names: Parquet with a column `text`.
@@ -10,7 +10,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use std::{env, fs};
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -21,7 +20,7 @@ use crate::config::{ControlCharacters, NormalizationForm};
 use crate::rule::{Rewrite, Unicode};
 use crate::text::TextColumn;
 
-const REPEATS: usize = 5;
+const REPEATS: usize = 3;
 
 fn texts() -> Vec<String> {
     let shared =
@@ -77,22 +76,28 @@ fn measure(what: &str, texts: &[String], mut look: impl FnMut(&str) -> u64) {
     println!("{what}: {:.0} MB/s, found {found}", bytes as f64 / best / 1e6);
 }
 
+/// Texts by how much of them is ASCII, which is what costs differ by.
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+fn kinds() -> Vec<(&'static str, Vec<String>)> {
+    let all = texts();
+    let (ascii, others): (Vec<String>, Vec<String>) = all.iter().cloned().partition(|text| text.is_ascii());
+    let hardly = |text: &&String| 2 * text.chars().count() < text.len();
+    let hardly: Vec<String> = others.iter().filter(hardly).cloned().collect();
+    let kinds = vec![("all", all), ("ASCII", ascii), ("not ASCII", others), ("hardly ASCII", hardly)];
+    for (kind, texts) in &kinds {
+        let bytes: usize = texts.iter().map(String::len).sum();
+        println!("{kind}: {} texts, {:.1} MB", texts.len(), bytes as f64 / 1e6);
+    }
+    measure("for comparison, words between white space", &kinds[0].1, crate::document::words);
+    kinds
+}
+
 #[test]
 #[ignore = "a measurement: needs real text"]
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
-fn look_at_real_text() {
-    let texts = texts();
-    let (ascii, others): (Vec<String>, Vec<String>) = texts.iter().cloned().partition(|text| text.is_ascii());
-    let mostly_others: Vec<String> =
-        others.iter().filter(|text| 2 * text.chars().count() < text.len()).cloned().collect();
-    let kinds =
-        [("all", &texts), ("ASCII", &ascii), ("not ASCII", &others), ("mostly not ASCII", &mostly_others)];
-    for (kind, some) in kinds {
-        let bytes: usize = some.iter().map(String::len).sum();
-        println!("{kind}: {} texts, {:.1} MB", some.len(), bytes as f64 / 1e6);
-    }
-    measure("for comparison, words between white space", &texts, crate::document::words);
-    let words = by_frequency(&texts);
+fn words_of_real_text() {
+    let kinds = kinds();
+    let words = by_frequency(&kinds[0].1);
     let folder = tempfile::tempdir().unwrap();
     // Words that are rare, as those of such lists are; and the worst that can be asked for.
     let lists = [
@@ -101,19 +106,24 @@ fn look_at_real_text() {
         ("every word of the texts, at most 1,000,000", words.iter().take(1_000_000).cloned().collect()),
     ];
     for (name, list) in &lists {
-        let clock = Instant::now();
+        let before = worked();
         let rule = rule(folder.path(), list);
-        println!("{name}: {} entries read in {:.3} s", list.len(), clock.elapsed().as_secs_f64());
-        for (kind, texts) in kinds {
+        println!("{name}: {} entries read in {:.3} s", list.len(), worked() - before);
+        for (kind, texts) in &kinds {
             measure(&format!("  words, {kind}"), texts, |text| rule.count(text).occurrences);
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement: needs real text"]
+fn unicode_of_real_text() {
+    let kinds = kinds();
     for form in [NormalizationForm::Keep, NormalizationForm::Nfc, NormalizationForm::Nfkc] {
         let rule = Unicode::new(&config::Unicode { form, control: ControlCharacters::Remove });
-        for (kind, texts) in kinds {
-            measure(&format!("unicode {form:?}, {kind}"), texts, |text| {
-                u64::from(rule.rewrite(text, &mut [0, 0]).is_some())
-            });
+        for (kind, texts) in &kinds {
+            let rewritten = |text: &str| u64::from(rule.rewrite(text, &mut [0, 0]).is_some());
+            measure(&format!("unicode {form:?}, {kind}"), texts, rewritten);
         }
     }
 }

@@ -57,14 +57,12 @@ fn likely(view: View<'_>, start: usize) -> bool {
 /// Whether nothing before a number makes it something else: a word, a price, a path, a longer number.
 fn free(view: View<'_>, start: usize) -> bool {
     let (near, far) = (view.before(start, 1), view.before(start, 2));
-    !word(near)
-        && !matches!(near, b'@' | b'#' | b'$' | b'+' | b'\\' | b'%' | b'~' | b'^' | b')')
-        && !(near == b'-' && word(far))
-        && !(matches!(near, b'.' | b',' | b':') && far.is_ascii_digit())
-        && !(near == b'/' && (far.is_ascii_alphabetic() || far == b'/'))
-        && (near.is_ascii()
-            || !view.has(start.wrapping_sub(3), "€".as_bytes())
-                && !view.has(start.wrapping_sub(2), "£".as_bytes()))
+    let part =
+        word(near) || near == b'-' && word(far) || matches!(near, b'.' | b',' | b':') && far.is_ascii_digit();
+    let path = near == b'/' && (far.is_ascii_alphabetic() || far == b'/');
+    let mark = matches!(near, b'@' | b'#' | b'$' | b'+' | b'\\' | b'%' | b'~' | b'^' | b')');
+    let price = || ["€", "£"].iter().any(|sign| view.has(start.wrapping_sub(sign.len()), sign.as_bytes()));
+    !part && !path && !mark && (near.is_ascii() || !price())
 }
 
 /// Whether a number may end here.
