@@ -12,7 +12,7 @@ import pytest
 
 import prepcore
 from tests.conftest import Run
-from tests.prepcore.test_clean import digests
+from tests.prepcore.running import digests
 
 
 @pytest.fixture(scope="module")

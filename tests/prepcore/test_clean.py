@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import struct
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 import xxhash
 
 from tests.conftest import Run
+from tests.prepcore.running import digests
 
 GOOD = "a first line\na second line\na third line"
 
@@ -38,16 +38,6 @@ def corpus(rows: int) -> list[dict[str, Any]]:
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row, ensure_ascii=row["id"] % 2 == 0) + "\n" for row in rows))
     return path
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Every file that must be the same, by name."""
-    files = [
-        path for path in folder.rglob("*") if path.is_file() and path.name not in {"run.json", "report.html"}
-    ]
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
-    }
 
 
 def test_every_format_gives_the_same_documents(tmp_path: Path, prepcore_command: Run) -> None:

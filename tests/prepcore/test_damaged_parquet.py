@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from tests.conftest import Run
 from tests.prepcore.folders import check_sums, unreadable
+from tests.prepcore.running import digests
 
 ROWS = 6000
 """Rows of a file, in three row groups of four pages or so each."""
@@ -38,11 +39,6 @@ def damage_page(path: Path, group: int) -> None:
     path.write_bytes(content)
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    names = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
-
-
 def test_a_text_that_is_not_utf8_is_counted_alone(tmp_path: Path, prepcore_command: Run) -> None:
     rows = texts()
     bad = {0: b"\xff", 1999: b"cut \xc3", 2000: b"\xa9 begins", 5999: b"sixteen bytes ok\xed\xa0\x80"}
@@ -56,7 +52,7 @@ def test_a_text_that_is_not_utf8_is_counted_alone(tmp_path: Path, prepcore_comma
         prepcore_command(*command, "--keep-dropped", "--max-unreadable", "1%")
         counts = check_sums(out)
         assert (counts["documents"], counts["unreadable"]) == (ROWS, 4)
-        outputs.append(files_of(out))
+        outputs.append(digests(out))
     assert outputs[0] == outputs[1] == outputs[2]
     assert [(line["row"], line["rows"]) for line in unreadable(out)] == [(row, 1) for row in bad]
     offsets = [0, 4, 0, 16]
@@ -124,7 +120,7 @@ def test_a_damaged_page(tmp_path: Path, prepcore_command: Run) -> None:
         assert "rows could not be read" in done.stderr
         counts = check_sums(out)
         assert counts["documents"] == ROWS
-        outputs.append(files_of(out))
+        outputs.append(digests(out))
     assert outputs[0] == outputs[1]
     (line,) = unreadable(out)
     assert 2000 < line["row"] < 4000

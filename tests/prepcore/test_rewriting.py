@@ -13,7 +13,7 @@ import prepcore
 from tests.conftest import Run
 from tests.prepcore import running
 from tests.prepcore.folders import check_sums
-from tests.prepcore.test_clean import digests
+from tests.prepcore.running import digests
 
 MAIL = "write to jane.doe@example.com or to 93.184.216.34"
 TEXTS = [

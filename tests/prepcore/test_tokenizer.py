@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import Run
-from tests.prepcore.test_clean import digests
+from tests.prepcore.running import digests
 from tests.prepcore.test_pack import pack, tokens_of
 
 TEXTS = [f"the cat number {row} sat on mat number {row * 7}, and that was that.\n" for row in range(2_000)]
