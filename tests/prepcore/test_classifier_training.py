@@ -96,6 +96,15 @@ def test_a_model_that_tells_prose_from_programs(corpus: Path, tmp_path: Path) ->
     ]  # fmt: skip
     held_out = sum(facts["held_out"] for facts in manifest["classes"].values())
     assert abs(manifest["kept_by_threshold"] - 0.4) < 2 / held_out
+    cleaned = subprocess.run(
+        [sys.executable, "-m", *suggested, "--quiet", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    counts = json.loads(cleaned.stdout)["counts"]
+    assert counts["dropped"]["low_score"] > counts["kept"], "programs are not prose"
 
 
 def test_the_same_documents_give_the_same_bytes(corpus: Path, tmp_path: Path) -> None:
