@@ -263,24 +263,16 @@ class _LazyCleaning:
         """Give cleaned batches to Polars, with its projection, filter and limit applied."""
         import polars as pl
 
-        from prepcore.transport import prepare, restore
+        from prepcore.transport import prepare, pushed_down, restore
 
         self.summary = None
         sent = prepare(self.frame, self.frame.collect_schema()).collect_batches()
         stream = engine.clean_stream(self.settings, sent)
-        wanted = n_rows
-        for arrow in stream:
-            batch = restore(pl.DataFrame(arrow), self.schema)
-            if wanted is not None:
-                batch = batch.head(wanted)
-                wanted -= len(batch)
-            if predicate is not None:
-                batch = batch.filter(predicate)
-            yield batch if with_columns is None else batch.select(with_columns)
-            if wanted == 0:
-                return
-        self.summary = engine.summary_of(stream) or {}
-        _warn_of_unreadable(self.summary)
+        batches = (restore(pl.DataFrame(arrow), self.schema) for arrow in stream)
+        yield from pushed_down(batches, with_columns, predicate, n_rows)
+        # None where a limit stopped before the end.
+        self.summary = engine.summary_of(stream)
+        _warn_of_unreadable(self.summary or {})
 
 
 def _clean_lazily(frame: pl.LazyFrame, settings: config.Clean) -> Cleaned[pl.LazyFrame]:

@@ -120,25 +120,24 @@ class _Measuring:
         """Give measured batches to Polars, with its projection, filter and limit applied."""
         import polars as pl
 
-        from prepcore.transport import prepare, restore
+        from prepcore.transport import prepare, pushed_down
 
         own = self.frame.collect_schema()
         sent = prepare(self.frame, own).with_columns(pl.col(self.text).fill_null("").alias(_MEASURED))
-        wanted = n_rows
-        for arrow in engine.measure(self.settings, sent.collect_batches()):
-            batch = restore(pl.DataFrame(arrow).drop(_MEASURED), self.schema)
-            measures = [name for name in batch.columns if name not in own]
-            batch = batch.with_columns(
-                pl.when(pl.col(self.text).is_not_null()).then(pl.col(name)).alias(name) for name in measures
-            )
-            if wanted is not None:
-                batch = batch.head(wanted)
-                wanted -= len(batch)
-            if predicate is not None:
-                batch = batch.filter(predicate)
-            yield batch if with_columns is None else batch.select(with_columns)
-            if wanted == 0:
-                return
+        stream = engine.measure(self.settings, sent.collect_batches())
+        batches = (self._put_right(pl.DataFrame(arrow), own) for arrow in stream)
+        yield from pushed_down(batches, with_columns, predicate, n_rows)
+
+    def _put_right(self, measured: pl.DataFrame, own: pl.Schema) -> pl.DataFrame:
+        """Give a batch the types of the frame, and nulls where the text is null."""
+        import polars as pl
+
+        from prepcore.transport import restore
+
+        batch = restore(measured.drop(_MEASURED), self.schema)
+        added = [name for name in batch.columns if name not in own]
+        has_text = pl.col(self.text).is_not_null()
+        return batch.with_columns(pl.when(has_text).then(pl.col(name)).alias(name) for name in added)
 
 
 def _measure_lazily(frame: pl.LazyFrame, text: str, settings: Clean) -> pl.LazyFrame:

@@ -6,6 +6,8 @@ refuse it. Such columns, and null types inside lists and structs, travel as Bool
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import polars as pl
 from polars.datatypes import DataTypeClass
 
@@ -28,6 +30,25 @@ def restore(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
                 column = pl.Series(name, column.to_list(), dtype=dtype)
             frame = frame.with_columns(column)
     return frame
+
+
+def pushed_down(
+    batches: Iterable[pl.DataFrame],
+    with_columns: list[str] | None,
+    predicate: pl.Expr | None,
+    n_rows: int | None,
+) -> Iterator[pl.DataFrame]:
+    """Apply what Polars pushes down to a source: first the limit, then the filter, then the projection."""
+    wanted = n_rows
+    for batch in batches:
+        if wanted is not None:
+            batch = batch.head(wanted)
+            wanted -= len(batch)
+        if predicate is not None:
+            batch = batch.filter(predicate)
+        yield batch if with_columns is None else batch.select(with_columns)
+        if wanted == 0:
+            return
 
 
 def _travelling(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
