@@ -1,6 +1,6 @@
 """The profile `course` beside the same job on Hugging Face `datasets`, Parquet to Parquet, whole processes.
 
-pip install datasets 'prepcore[language,classifier]'
+pip install datasets fasttext-community
 python benchmarks/course.py ../shared [--repeats 3] [--json benchmarks/results/course.json]
 
 The argument is the folder with `peers/course_clean.py` (the course's four filters, one after the other) and

@@ -140,7 +140,7 @@ def _library() -> ModuleType:
     except ImportError as error:
         raise FastTextMissingError(
             f"training a classifier needs the fastText library, which cannot be loaded ({error})\n"
-            "hint: pip install 'prepcore[classifier]', or pip install 'fasttext-community>=0.11,<0.12'"
+            "hint: pip install 'fasttext-community>=0.11,<0.12'"
         ) from error
     module: ModuleType = fasttext
     return module

