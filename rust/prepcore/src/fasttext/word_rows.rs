@@ -13,6 +13,9 @@ use super::tokens::Batch;
 /// Words whose look-ups wait for memory together.
 const TOGETHER: usize = 64;
 
+/// Bytes beside the cache: a batch of words, the rows of one text.
+const BESIDE: u64 = 1 << 20;
+
 /// What words of a text add to its rows.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -42,8 +45,12 @@ struct Sought {
 impl WordRows {
     /// For a model.
     pub(super) fn new(model: &Model) -> Self {
-        let worth = model.dictionary.buckets().is_pruned() && model.arguments.has_characters();
-        Self { cache: worth.then(Cache::new), ngrams: Ngrams::default() }
+        Self { cache: is_worth_a_cache(model).then(Cache::new), ngrams: Ngrams::default() }
+    }
+
+    /// Bytes that one takes, about.
+    pub(super) fn bytes(model: &Model) -> u64 {
+        BESIDE + if is_worth_a_cache(model) { Cache::BYTES } else { 0 }
     }
 
     /// Adds what words add. Breaks at a word that ends the text, which is left out.
@@ -60,6 +67,10 @@ impl WordRows {
             }),
         }
     }
+}
+
+fn is_worth_a_cache(model: &Model) -> bool {
+    model.dictionary.buckets().is_pruned() && model.arguments.has_characters()
 }
 
 /// Adds what a few words add, through the cache.

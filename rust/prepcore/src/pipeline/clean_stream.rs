@@ -12,10 +12,10 @@ use arrow_select::filter::filter_record_batch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::judge::{Decide, Decided, Deduplication, Judge, Judged};
-use super::pool::{self, Event, Reservation, Road, Step, Width};
+use super::pool::{self, Event, Reservation, Road, Step};
 use super::scores::ScoreColumns;
 use super::{Progress, Watcher, clean};
-use crate::config::{Clean, Dedup, resolve_threads};
+use crate::config::{Clean, Dedup};
 use crate::dedup::Against;
 use crate::manifest::Counts;
 use crate::source::{Plan, StreamInput, Unit};
@@ -63,15 +63,16 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
     let judge = Judge::new(configuration, &plan)?;
     let scores = judge.score_columns();
     let schema = scores.schema(&plan.schema)?;
-    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
+    let budget = judge.budget(configuration);
     let against = Against::open(&configuration.against, &configuration.dedup_key)?;
-    let (mut deduplication, limit) = (Deduplication::in_memory(configuration), configuration.limit);
+    let (mut deduplication, limit) =
+        (Deduplication::in_memory(configuration.dedup, budget.memory), configuration.limit);
     Ok(CleanedStream::start(schema, move |sender, watcher| {
         let road = StreamRoad { plan, judge, scores, sender };
         let counts = road.judge.counts();
         deduplication.learn(&against, || watcher(&Progress::default()))?;
         let decide = Decide::new(limit, deduplication);
-        let (_, counts) = pool::run(&road, width, decide, counts, &Progress::default(), watcher)?;
+        let (_, counts) = pool::run(&road, budget.width, decide, counts, &Progress::default(), watcher)?;
         Ok(counts)
     }))
 }

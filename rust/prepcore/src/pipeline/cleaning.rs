@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::budget::Budget;
 use super::emit::{Emit, InOrder};
 use super::folder::CleanFolder;
 use super::judge::{Decide, Deduplication};
 use super::looking::looking;
 use super::part_writer::PartWriter;
-use super::pool::{self, Width};
+use super::pool;
 use super::watch::Activity;
 use super::{Watcher, run_facts};
-use crate::config::{Clean, Dedup, Shard, resolve_threads};
+use crate::config::{Clean, Dedup, Shard};
 use crate::dedup::Twin;
 use crate::ledger::KeyFile;
 use crate::manifest::Cleaned;
@@ -46,7 +47,7 @@ pub(crate) struct Cleaning<'a> {
     folder: &'a CleanFolder<'a>,
     identity: Identity,
     run: RunFolder,
-    width: Width,
+    budget: Budget,
     tally: Tally,
 }
 
@@ -76,8 +77,8 @@ impl<'a> Cleaning<'a> {
         identity: Identity,
         run: RunFolder,
     ) -> Self {
-        let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
-        Self { configuration, folder, identity, run, width, tally: Tally::default() }
+        let budget = folder.judge.budget(configuration);
+        Self { configuration, folder, identity, run, budget, tally: Tally::default() }
     }
 
     /// Runs to the end, or as far as other shards allow.
@@ -130,7 +131,7 @@ impl<'a> Cleaning<'a> {
         if start.part.number == plan.parts.len() || (limit_reached && !finished.is_empty()) {
             return Ok(Pass::Complete);
         }
-        let mut deduplication = Deduplication::in_memory(self.configuration);
+        let mut deduplication = Deduplication::in_memory(self.configuration.dedup, self.budget.memory);
         deduplication.learn(&self.folder.against, || watcher(self.folder.progress))?;
         for part in finished.iter() {
             let mut look = || watcher(self.folder.progress);
@@ -158,7 +159,7 @@ impl<'a> Cleaning<'a> {
         let road = Emit { folder: self.folder, remaining };
         let order = InOrder::new(Decide::new(self.configuration.limit, deduplication), remaining.first());
         let writer = PartWriter::new(self.folder, &mut self.run);
-        let ran = pool::run(&road, self.width, order, writer, self.folder.progress, watcher);
+        let ran = pool::run(&road, self.budget.width, order, writer, self.folder.progress, watcher);
         let ended = ran.map(|(order, writer)| (order.is_spent(), writer.written()));
         self.end(if activity == Activity::Whole { "clean" } else { "emit" }, clock);
         let (spent, written) = ended?;
@@ -183,14 +184,14 @@ impl<'a> Cleaning<'a> {
     /// Writes the manifest over all parts.
     fn finish(&mut self, watcher: Watcher<'_>) -> Result<Cleaned> {
         let (finished, begun) = self.run.finished()?;
-        let Self { configuration, folder, identity, run, width, tally } = self;
+        let Self { configuration, folder, identity, run, budget, tally } = self;
         let (identity, tally) = (identity.clone(), std::mem::take(tally));
         let describe = || {
             let manifest = identity.manifest(&finished, folder.judge.checks(), folder.judge.counts())?;
             let Tally { parts_found, parts_written, read_documents, read_text_bytes, seconds } = tally;
             let total = seconds.iter().map(|(_, seconds)| seconds).sum();
             let mut facts =
-                run_facts::facts(configuration.threads, configuration.memory, width.threads(), total);
+                run_facts::facts(configuration.threads, configuration.memory, budget.width.threads(), total);
             facts["seconds_by_step"] =
                 seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
             facts["seconds_by_stage"] = folder.progress.stages.seconds();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use serde_json::{Map, Value};
 
+use super::budget::Budget;
 use super::looking::looking;
 use super::rewriting::{Changes, rewrite};
 use super::scores::ScoreColumns;
@@ -92,6 +93,11 @@ impl Judge {
         if self.keep_scores { ScoreColumns::new(&self.models) } else { ScoreColumns::default() }
     }
 
+    /// Threads and memory of a run.
+    pub(crate) fn budget(&self, configuration: &Clean) -> Budget {
+        Budget::new(configuration, &self.models)
+    }
+
     /// The checksums of the files that rules read, by rule.
     pub(crate) fn files(&self) -> Map<String, Value> {
         let mut files = self.rules.fingerprints().clone();
@@ -164,10 +170,10 @@ pub(crate) enum Deduplication<'a> {
 
 impl Deduplication<'_> {
     /// An empty set of keys, or none where `--dedup off` asks for none.
-    pub(crate) fn in_memory(configuration: &Clean) -> Self {
-        match configuration.dedup {
+    pub(crate) fn in_memory(dedup: Dedup, memory: u64) -> Self {
+        match dedup {
             Dedup::Off => Self::Off,
-            _ => Self::Memory { seen: Box::default(), budget: configuration.memory.bytes() / KEYS_SHARE },
+            _ => Self::Memory { seen: Box::default(), budget: memory / KEYS_SHARE },
         }
     }
 

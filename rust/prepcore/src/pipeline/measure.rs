@@ -7,10 +7,11 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use crossbeam_channel::Sender;
 
+use super::budget::Budget;
 use super::clean_stream::{CleanedStream, refuse_folder_options};
-use super::pool::{self, Event, Reservation, Road, Step, Width};
+use super::pool::{self, Event, Reservation, Road, Step};
 use super::{Progress, clean};
-use crate::config::{Clean, resolve_threads};
+use crate::config::Clean;
 use crate::manifest::Counts;
 use crate::rule::{Models, RuleSet};
 use crate::source::{Documents, Numbering, Plan, StreamInput, Unit};
@@ -28,7 +29,7 @@ pub fn measure(configuration: &Clean, input: StreamInput) -> Result<CleanedStrea
     let plan = Plan::stream(input, clean::options(configuration))?;
     let measures = Measures::new(configuration)?;
     let schema = measures.schema(&plan.schema)?;
-    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
+    let width = Budget::new(configuration, &measures.models).width;
     let limit = configuration.limit;
     Ok(CleanedStream::start(Arc::clone(&schema), move |sender, watcher| {
         let road = MeasureRoad { plan, measures, schema, sender };

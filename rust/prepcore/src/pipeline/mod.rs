@@ -1,5 +1,6 @@
 //! The verbs: each a road from sources to a sink over one pool of equal threads.
 
+mod budget;
 pub mod clean;
 pub mod clean_stream;
 mod cleaning;

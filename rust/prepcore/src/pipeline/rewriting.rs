@@ -56,11 +56,13 @@ pub(crate) fn rewrite(
     }
     if !documents.raw.is_empty() {
         let member = documents.batch.schema_ref().field(text).name().clone();
-        for (row, new) in &rewritten {
-            let line = with_text(documents.raw.get(*row), &member, new);
-            let line =
-                line.map_err(|error| Error::Internal(format!("a line was read, but not again: {error}")))?;
-            documents.raw.replace(*row, &line);
+        let (mut changed, mut failed) = (rewritten.iter().peekable(), None);
+        documents.raw.replace(|row, line| {
+            let (_, new) = changed.next_if(|(changed, _)| *changed == row)?;
+            with_text(line, &member, new).map_err(|error| failed = Some(error)).ok()
+        });
+        if let Some(error) = failed {
+            return Err(Error::Internal(format!("a line was read, but not again: {error}")));
         }
     }
     let column = column(&texts, &rewritten, documents.batch.column(text).data_type());

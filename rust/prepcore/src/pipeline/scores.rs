@@ -65,14 +65,13 @@ impl ScoreColumns {
         if documents.raw.is_empty() {
             return;
         }
-        for (row, scores) in scores.iter().enumerate() {
-            let Some(scores) = scores else { continue };
+        documents.raw.replace(|row, line| {
+            let scores = scores.get(row)?.as_ref()?;
             let members = self.0.iter().zip(scores).flat_map(|([label, score], found)| {
                 [(label.as_str(), label_of(found)), (score.as_str(), Value::from(found.value as f32))]
             });
-            let line = with_members(documents.raw.get(row), members);
-            documents.raw.replace(row, &line);
-        }
+            Some(with_members(line, members))
+        });
     }
 }
 

@@ -53,10 +53,16 @@ impl ByModel {
         self.checks.iter().find_map(|check| check.judge(score.clone()))
     }
 
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        self.predictors.model()
+    }
+
     /// The checksum of the model's file.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        self.predictors.model().fingerprint()
+        self.model().fingerprint()
     }
 }
 

@@ -6,6 +6,7 @@ use super::by_model::ByModel;
 use super::{Check, Examined, Finding, Measured, Rule, classifier, language};
 use crate::Result;
 use crate::config::Clean;
+use crate::fasttext::Model;
 
 /// The rules of this kind that are on, in their order.
 pub struct Models(Vec<ByModel>);
@@ -36,6 +37,14 @@ impl Models {
     /// Every check in order: the rule and the check.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, &Check)> {
         self.0.iter().flat_map(|rule| rule.checks().iter().map(|check| (rule.name(), check)))
+    }
+
+    /// Bytes of memory that the models take, and those that each thread takes beside them.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        let models = self.0.iter().map(ByModel::model);
+        let each = |(shared, each), model: &Model| (shared + model.bytes(), each + model.predictor_bytes());
+        models.fold((0, 0), each)
     }
 
     /// The checksums of the model files, by rule.

@@ -200,11 +200,19 @@ impl RawLines {
         self.spans.is_empty()
     }
 
-    /// Puts another line in the place of one.
-    pub(crate) fn replace(&mut self, index: usize, line: &[u8]) {
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(line);
-        self.spans[index] = (start, self.buffer.len());
+    /// Puts others in the place of the lines for which `other` gives one.
+    pub(crate) fn replace(&mut self, mut other: impl FnMut(usize, &[u8]) -> Option<Vec<u8>>) {
+        let mut buffer = Vec::with_capacity(self.buffer.len());
+        for index in 0..self.spans.len() {
+            let start = buffer.len();
+            match other(index, self.get(index)) {
+                Some(line) => buffer.extend_from_slice(&line),
+                None => buffer.extend_from_slice(self.get(index)),
+            }
+            // The lines behind are still read from the old buffer, by their old places.
+            self.spans[index] = (start, buffer.len());
+        }
+        self.buffer = buffer;
     }
 }
 

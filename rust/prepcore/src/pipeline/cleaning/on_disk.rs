@@ -181,7 +181,7 @@ impl Cleaning<'_> {
         let ran = if starts.is_empty() {
             Ok(())
         } else {
-            pool::run(&road, self.width, order, signer, self.folder.progress, watcher).map(|_| ())
+            pool::run(&road, self.budget.width, order, signer, self.folder.progress, watcher).map(|_| ())
         };
         self.end("sign", clock);
         ran
