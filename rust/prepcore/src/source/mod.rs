@@ -278,3 +278,21 @@ impl Documents {
         self.bytes = (0..documents).map(|row| self.text.bytes(row)).sum();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_lines_are_replaced_by_longer_and_shorter_ones() {
+        let (buffer, spans) = (b"one\n\ntwo\nthree".to_vec(), vec![(0, 3), (5, 8), (9, 14)]);
+        let mut lines = RawLines { buffer, spans };
+        lines.replace(|index, line| match index {
+            0 => Some([line, b" and more"].concat()),
+            2 => Some(line[..2].to_vec()),
+            _ => None,
+        });
+        let lines: Vec<_> = (0..3).map(|index| lines.get(index).to_vec()).collect();
+        assert_eq!(lines, [&b"one and more"[..], b"two", b"th"]);
+    }
+}
