@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -125,3 +126,34 @@ def manifest(out: Path) -> dict[str, Any]:
     """Return a finished folder's manifest."""
     document: dict[str, Any] = json.loads((out / "manifest.json").read_text())
     return document
+
+
+def kill_and_go_on(arguments: tuple[object, ...], out: Path, whole: Path, moments: int, seed: int) -> None:
+    """Kill a run at so many moments, each time going on, and compare what comes in the end."""
+    began = time.monotonic()
+    clean(*arguments, "--out", whole)
+    lasts = time.monotonic() - began
+    drawn = random.Random(seed)
+    killed, rounds, most = 0, 0, 0
+    while killed < moments:
+        process = start(*arguments, "--out", out)
+        began = time.monotonic()
+        try:
+            # A run that goes on has less to do: early moments must come often enough for it to get anywhere.
+            process.communicate(timeout=lasts * drawn.uniform(0.2, 1.1))
+            assert process.returncode == 0
+            # The first go was slow, or this one had little left: later moments would come too late.
+            lasts = min(lasts, max(time.monotonic() - began, lasts / 2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            killed += 1
+            most = max(most, len(finished(out)))
+        if (out / "manifest.json").exists():
+            clean(*arguments, "--out", out)
+            assert digests(out) == digests(whole)
+            shutil.rmtree(out)
+            rounds += 1
+    clean(*arguments, "--out", out)
+    assert digests(out) == digests(whole)
+    print(f"{killed} kills, {rounds} runs completed between them, up to {most} parts were finished")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -91,3 +94,18 @@ def test_the_namespace_cleans_as_the_function_does() -> None:
     frame = pl.DataFrame({"text": ["one\ntwo\nthree", "short", "one\ntwo\nthree"]})
     assert frame.prep.clean().summary == prepcore.clean(frame).summary
     assert frame.lazy().prep.clean().frame.collect().equals(prepcore.clean(frame).frame)
+
+
+def test_a_frame_is_packed_as_a_file_is(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"text": [f"some words of document {row}\nand more" for row in range(500)]})
+    frame.write_parquet(tmp_path / "raw.parquet")
+    prepcore.tokenizer(tmp_path / "raw.parquet", out=tmp_path / "tokenizer", vocabulary_size=300)
+    settings: dict[str, Any] = {"tokenizer": tmp_path / "tokenizer", "sequence_length": 32}
+    prepcore.pack(tmp_path / "raw.parquet", out=tmp_path / "of-file", **settings)
+    for number, source in enumerate((frame, frame.lazy())):
+        out = tmp_path / "new" / f"of-frame-{number}"
+        manifest = source.prep.pack(out=out, **settings)
+        assert manifest["counts"]["documents"] == 500
+        tokens = (tmp_path / "of-file" / "tokens-00000.ds").read_bytes()
+        assert (out / "tokens-00000.ds").read_bytes() == tokens
+        assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []

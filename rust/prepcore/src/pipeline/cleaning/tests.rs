@@ -13,14 +13,16 @@ use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use crate::config::{ByteSize, Clean, Dedup, OutputFormat, Shard, Step};
+use crate::config::{
+    ByteSize, Clean, Dedup, Length, OutputFormat, Redact, Rules, Shard, Step, Switch, Unicode, Words,
+};
 use crate::pipeline::clean::{clean, options};
 use crate::pipeline::{Outcome, Waiting};
 use crate::sink::fault::Faults;
 use crate::source::Plan;
 use crate::{Error, Result};
 
-/// Texts of several lines, a third of them repeats, some too short.
+/// Texts of several lines, a third of them repeats, some too short, with an address and now and then a listed word.
 fn texts(seed: u8, count: usize) -> Vec<String> {
     let text = |number: usize| {
         let random = crate::dedup::key_of_text(&format!("{seed} {number}")) as u32;
@@ -29,7 +31,9 @@ fn texts(seed: u8, count: usize) -> Vec<String> {
             return format!("short {which}");
         }
         let word = format!("word {which} ");
-        format!("{}\n\n{}\n{which}\nthe end of it", word.repeat(20 + which as usize % 60), word.repeat(9))
+        let listed = if which % 13 == 5 { "casino" } else { "chess" };
+        let end = format!("w{}@example.com writes of {listed}", which % 50);
+        format!("{}\n\n{}\n{which}\n{end}", word.repeat(20 + which as usize % 60), word.repeat(9))
     };
     (0..count).map(text).collect()
 }
@@ -79,6 +83,20 @@ fn inputs(folder: &Path) -> BTreeMap<&'static str, Vec<PathBuf>> {
     inputs
 }
 
+/// Every rule that needs no model, each with something to do.
+fn every_rule(folder: &Path) -> Clean {
+    let file = folder.join("words.list");
+    fs::write(&file, "casino\n").unwrap();
+    let rules = Rules {
+        unicode: Switch::On(Unicode::default()),
+        redact: Switch::On(Redact::default()),
+        length: Switch::On(Length { min_words: Some(80), ..Length::default() }),
+        words: Switch::On(Words { file, ..Words::default() }),
+        ..Rules::default()
+    };
+    Clean { rules, ..Clean::default() }
+}
+
 fn run(configuration: &Clean, inputs: &[PathBuf], out: &Path) -> Result<Outcome> {
     let plan = Plan::files(inputs, options(configuration))?;
     clean(configuration, &plan, inputs, out, &mut |_| Ok(()))
@@ -126,7 +144,7 @@ fn threads_memory_and_ways_of_deduplication_do_not_show() {
     for (kind, inputs) in inputs(folder.path()) {
         let out = |name: &str| folder.path().join(format!("out-{kind}-{name}"));
         for limit in [None, Some(1111)] {
-            let base = Clean { threads: Some(2), limit, keep_dropped: true, ..Clean::default() };
+            let base = Clean { threads: Some(2), limit, keep_dropped: true, ..every_rule(folder.path()) };
             let first = out(&format!("first-{limit:?}"));
             assert!(finished(run(&base, &inputs, &first)));
             let parts = content(&first).keys().filter(|name| name.starts_with("part-")).count();
@@ -156,7 +174,7 @@ fn shards_meet_in_the_folder() {
     for (kind, inputs) in inputs(folder.path()) {
         for (dedup, limit) in [(Dedup::Auto, None), (Dedup::Off, None), (Dedup::Auto, Some(1200))] {
             let out = |name: &str| folder.path().join(format!("{kind}-{dedup:?}-{limit:?}-{name}"));
-            let base = Clean { dedup, limit, format: OutputFormat::Parquet, ..Clean::default() };
+            let base = Clean { dedup, limit, format: OutputFormat::Parquet, ..every_rule(folder.path()) };
             assert!(finished(run(&base, &inputs, &out("whole"))));
             let shard = |index| Clean { shard: Some(Shard { index, count: 7 }), ..base.clone() };
             let mut ended = Vec::new();
@@ -229,12 +247,16 @@ fn a_fault_at_any_step_loses_at_most_the_unfinished_parts() {
         [("parquet", Dedup::Auto), ("parquet", Dedup::Disk), ("gzip", Dedup::Auto), ("jsonl", Dedup::Disk)]
     {
         let inputs = &inputs[kind];
-        let configuration = Clean { dedup, threads: Some(2), ..Clean::default() };
+        let configuration = Clean { dedup, threads: Some(2), ..every_rule(folder.path()) };
         let whole = folder.path().join(format!("{kind}-{dedup:?}"));
         assert!(finished(run(&configuration, inputs, &whole)));
         let text = fs::read_to_string(whole.join("manifest.json")).unwrap();
         let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let documents = manifest["counts"]["documents"].as_u64().unwrap();
+        let counts = &manifest["counts"];
+        let documents = counts["documents"].as_u64().unwrap();
+        for count in [&counts["rewritten"]["redact.email"], &counts["dropped"]["listed_words"]] {
+            assert!(count.as_u64().unwrap() > 0, "{counts}");
+        }
         let mut kept_parts = 0;
         for step in ["create", "write", "flush", "rename", "journal", "resolve"] {
             let out = folder.path().join(format!("{kind}-{dedup:?}-{step}"));
