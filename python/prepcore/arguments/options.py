@@ -83,6 +83,19 @@ class Option:
         return self.annotation is str or (is_union(self.annotation) and str in get_args(self.annotation))
 
     @property
+    def takes_whole_numbers(self) -> bool:
+        """Whether a whole number, or none, is all that is accepted."""
+        return self.annotation is int or (
+            is_union(self.annotation) and set(get_args(self.annotation)) == {int, type(None)}
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that are accepted, where nothing else is."""
+        words = get_args(self.annotation) if get_origin(self.annotation) is Literal else ()
+        return words if all(isinstance(word, str) for word in words) else ()
+
+    @property
     def holds_list(self) -> bool:
         """Whether a list is among the accepted values, written ``1,2`` or ``[1, 2]`` on the command line."""
         members = get_args(self.annotation) if is_union(self.annotation) else (self.annotation,)
