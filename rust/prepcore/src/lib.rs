@@ -4,8 +4,8 @@
 //! verbs matter most, and both give the same bytes at any number of threads:
 //!
 //! ```text
-//! clean   sources ─► units ─► rules, keys ─► [ in order: exact deduplication ] ─► encode ─► [ parts ]
-//! pack    sources ─► units ─► token ids   ─► [ in order: concatenate, count  ] ─────────► [ token files ]
+//! clean   sources ─► units ─► rewrite, judge, key ─► [ in order: exact deduplication ] ─► models, encode ─► [ parts ]
+//! pack    sources ─► units ─► token ids           ─► [ in order: concatenate, count  ] ─────────────────► [ token files ]
 //! ```
 //!
 //! The words, in the order in which a document meets them:
@@ -15,8 +15,9 @@
 //! - A **segment** is a Parquet row group, 32 MiB of JSONL lines, a compressed file, or a run of small text
 //!   files. A **unit** is about 8 MiB of text within a segment. A **part** is whole segments, up to 256 MiB of them.
 //! - A **document** is one row. Its [`source::Address`], file and row, is its name everywhere.
-//! - A [`rule::Rule`] judges a document alone; the first that drops it names the reason, the value measured and the
-//!   threshold missed.
+//! - A [`rule::Rewrite`] changes a document's text, before all else. A [`rule::Rule`] judges a document alone; the first
+//!   that drops it names the reason, the value measured and the threshold missed. Rules that ask a [`fasttext`] model
+//!   come last, where deduplication leaves the least to ask about.
 //! - A **key** ([`dedup`]) is the XXH3-128 of the text. Of equal keys the first in input order stays.
 //! - The **ledger** says what became of every document, and the [`manifest`] what was done ([`inspect`] reads both
 //!   back); every run checks that documents read = kept + dropped + unreadable, and tokens = tokens in rows + tokens
