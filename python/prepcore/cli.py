@@ -168,14 +168,16 @@ PROGRAM = Program(
         Command(
             name="clean",
             summary="drop short, repetitive and duplicate documents",
-            description="Read documents, drop those that a rule judges or that came before, and write the\n"
-            "rest in their order, with reason, measured value and threshold of every one dropped.",
+            description="Read documents, drop those that a rule or a model judges or that came before, and\n"
+            "write the rest in their order, with reason, measured value and threshold of every one dropped.",
             configuration=lambda: CleanCommand,
             run=clean,
             examples="""
   prepcore clean raw.parquet --out cleaned
   prepcore clean 'crawl/*.jsonl.gz' --text-column content --rules.short-lines.min-lines 5 --out cleaned
   prepcore clean src/ --rules.repetition off --format parquet --out code
+  prepcore clean raw.parquet --language en,de --rules.redact on --rules.length.min-words 50 --out cleaned
+  prepcore clean raw.parquet --where "year >= 2015 AND length(text) < 100000" --out cleaned
   prepcore clean raw.parquet --out cleaned --dry-run
 """,
         ),

@@ -74,7 +74,7 @@ class Showing:
 class Reporting:
     """What a run of `clean` leaves for people."""
 
-    report: bool = option(True, "write report.html into the folder; off leaves it out")
+    report: bool = option(True, "write report.html into the folder")
 
 
 def parse_columns(value: Any) -> str | list[str]:

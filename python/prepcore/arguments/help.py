@@ -71,10 +71,10 @@ def _default(option: Option) -> str:
     """Return the default in brackets, where it says something that the explanation does not."""
     if option.required:
         return " (required)"
-    if option.switch or (option.flag and not option.default) or option.default in (None, [], {}):
+    if option.switch or (option.flag and not option.default) or option.default in (None, "", [], {}):
         return ""
     value = ",".join(map(str, option.default)) if isinstance(option.default, list | tuple) else option.default
-    return f" ({str(value).lower() if isinstance(value, bool) else value})"
+    return f" ({'on' if value is True else value})"
 
 
 def _line(left: str, right: str) -> str:

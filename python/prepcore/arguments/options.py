@@ -161,9 +161,11 @@ def options_of(configuration: type, prefix: tuple[str, ...] = ()) -> Iterator[Op
             yield from options_of(group, path)
             continue
         settings = dict(field.metadata)
-        settings["metavar"] = settings.get("metavar") or _metavar(annotation)
-        settings.setdefault("help", "")
         default = field.default_factory() if field.default_factory is not MISSING else field.default
+        # A flag that is on can only be turned off, which takes a word.
+        own = "on|off" if default is True else _metavar(annotation)
+        settings["metavar"] = settings.get("metavar") or own
+        settings.setdefault("help", "")
         yield Option(path, annotation, default, **settings)
 
 
