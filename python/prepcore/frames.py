@@ -169,8 +169,10 @@ def clean(source: Any, *, out: PathLike | None = None, **settings: Unpack[CleanS
 
 def settings_of(settings: CleanSettings) -> config.Clean:
     """Make the configuration out of keyword arguments, where rules may be a list."""
-    rules = settings.get("rules")
-    return config.Clean(**{**settings, **({} if rules is None else {"rules": chosen(rules)})})  # type: ignore[arg-type]
+    given: dict[str, Any] = {**settings}
+    if given.get("rules") is not None:
+        given["rules"] = chosen(given["rules"])
+    return config.Clean(**given)
 
 
 def _select(frame: pl.LazyFrame, settings: config.Clean) -> tuple[pl.LazyFrame, config.Clean]:

@@ -219,12 +219,22 @@ impl Road for StreamRoad {
     }
 
     fn write(&self, counts: &mut Counts, (batch, more, _held): Self::Done) -> Result<()> {
-        counts.add(&more);
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.sender.send(batch).map_err(|_| Error::Cancelled)
+        hand_on(&self.sender, batch, counts, &more)
     }
+}
+
+/// Counts what became of a batch's rows and hands on those that stay.
+pub(super) fn hand_on(
+    sender: &Sender<RecordBatch>,
+    batch: RecordBatch,
+    counts: &mut Counts,
+    more: &Counts,
+) -> Result<()> {
+    counts.add(more);
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
+    sender.send(batch).map_err(|_| Error::Cancelled)
 }
 
 /// Copies what the views of a batch show: a few rows would hold on to the buffers of all.

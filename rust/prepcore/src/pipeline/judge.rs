@@ -35,6 +35,8 @@ pub(crate) struct Judge {
     text: usize,
     /// What documents are counted under that were seen before, in this input or elsewhere.
     repeats: &'static [&'static str],
+    /// Counts of nothing, every reason and every kind of rewriting named.
+    nothing: Counts,
 }
 
 /// A unit with the verdict on each of its documents, and the keys of those that passed.
@@ -55,7 +57,7 @@ impl Judge {
             // What it refuses, such as a column that is not there, is found before the work starts.
             condition.keep(&RecordBatch::new_empty(Arc::clone(&plan.schema)))?;
         }
-        Ok(Self {
+        let mut judge = Self {
             rules: RuleSet::new(&configuration.rules)?,
             condition,
             models: Models::open(configuration)?,
@@ -64,11 +66,18 @@ impl Judge {
             keyer,
             text: plan.text_index(),
             repeats,
-        })
+            nothing: Counts::default(),
+        };
+        judge.nothing = judge.counts_of_nothing();
+        Ok(judge)
     }
 
     /// Counts of nothing, every reason and every kind of rewriting named.
     pub(crate) fn counts(&self) -> Counts {
+        self.nothing.clone()
+    }
+
+    fn counts_of_nothing(&self) -> Counts {
         let mut counts = Counts::of_reasons(self.checks().iter().map(|check| check.reason.as_str()));
         counts.rewritten = self.rules.kinds().map(|(rule, kind)| (format!("{rule}.{kind}"), 0)).collect();
         counts

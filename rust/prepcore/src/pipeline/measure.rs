@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use crossbeam_channel::Sender;
 
 use super::budget::Budget;
-use super::clean_stream::{CleanedStream, refuse_folder_options};
+use super::clean_stream::{CleanedStream, hand_on, refuse_folder_options};
 use super::pool::{self, Event, Reservation, Road, Step};
 use super::{Progress, clean};
 use crate::config::Clean;
@@ -152,10 +152,6 @@ impl Road for MeasureRoad {
     }
 
     fn write(&self, counts: &mut Counts, (batch, more, _held): Self::Done) -> Result<()> {
-        counts.add(&more);
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.sender.send(batch).map_err(|_| Error::Cancelled)
+        hand_on(&self.sender, batch, counts, &more)
     }
 }

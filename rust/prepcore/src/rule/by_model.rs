@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Check, Measured, Rule, Verdict};
-use crate::document::Document;
+use super::{Check, Measured, Verdict};
 use crate::fasttext::{LABEL_PREFIX, Model, Newline, Predictors};
 
 /// A rule that looks at a label and its score.
@@ -64,22 +63,16 @@ impl ByModel {
     pub fn fingerprint(&self) -> String {
         self.model().fingerprint()
     }
-}
 
-impl Rule for ByModel {
-    fn name(&self) -> &'static str {
+    /// The rule's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
-    fn checks(&self) -> &[Check] {
+    /// What it looks at, all of it the same score.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
         &self.checks
-    }
-
-    fn judge(&self, document: &Document<'_>) -> Verdict {
-        self.judge_score(&self.score(document.text))
-    }
-
-    fn measure(&self, document: &Document<'_>) -> Vec<Measured> {
-        vec![self.score(document.text); self.checks.len()]
     }
 }

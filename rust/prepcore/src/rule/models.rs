@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::by_model::ByModel;
-use super::{Check, Examined, Finding, Measured, Rule, classifier, language};
+use super::{Check, Examined, Finding, Measured, classifier, language};
 use crate::Result;
 use crate::config::Clean;
 use crate::fasttext::Model;

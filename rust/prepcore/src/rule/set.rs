@@ -74,11 +74,6 @@ impl RuleSet {
         Ok(Self { rewrites, rules: judging, files })
     }
 
-    /// Every reason a document can go for, in the order in which they are tried.
-    pub fn reasons(&self) -> impl Iterator<Item = &'static str> {
-        self.rules.iter().flat_map(|rule| rule.checks().iter().map(|check| check.reason))
-    }
-
     /// The checksums of the files that rules read, by rule.
     #[must_use]
     pub fn fingerprints(&self) -> &Map<String, Value> {
