@@ -1,5 +1,7 @@
 //! From the hash of an n-gram to its row of the input matrix.
 
+use super::prefetch::prefetch;
+
 /// The most buckets of a pruned model, of which one bit each is kept: 16 MiB. The library's default is 2 million.
 pub(super) const MAX_PRUNED: u32 = 1 << 27;
 
@@ -24,9 +26,9 @@ impl Buckets {
         Self { divisor: Divisor::new(count), rows: Rows::All { words } }
     }
 
-    /// Of a model in which only these buckets, in ascending order, have rows.
-    pub(super) fn pruned(count: u32, kept: &[(u32, u32)]) -> Self {
-        Self { divisor: Divisor::new(count), rows: Rows::Pruned(Pruned::new(count, kept)) }
+    /// Of a model in which only these buckets, in ascending order, have rows; these follow those of the words.
+    pub(super) fn pruned(count: u32, words: u32, kept: &[u32]) -> Self {
+        Self { divisor: Divisor::new(count), rows: Rows::Pruned(Pruned::new(count, words, kept)) }
     }
 
     /// The number of buckets.
@@ -45,12 +47,20 @@ impl Buckets {
         matches!(self.rows, Rows::Pruned(_))
     }
 
-    /// Whether a bucket has a row.
+    /// A table of bits in which that of [`sieved`] is set for every bucket that has a row, and for few others.
     #[inline]
-    pub(super) fn has_row(&self, bucket: u32) -> bool {
+    pub(super) fn sieve(&self) -> Option<&Sieve> {
         match &self.rows {
-            Rows::All { .. } => true,
-            Rows::Pruned(pruned) => pruned.has(bucket),
+            Rows::All { .. } => None,
+            Rows::Pruned(pruned) => Some(&pruned.sieve),
+        }
+    }
+
+    /// Fetches what [`Buckets::row`] looks at.
+    #[inline]
+    pub(super) fn prepare(&self, bucket: u32) {
+        if let Rows::Pruned(pruned) = &self.rows {
+            prefetch(&pruned.blocks, bucket as usize / 32);
         }
     }
 
@@ -59,45 +69,57 @@ impl Buckets {
     pub(super) fn row(&self, bucket: u32) -> Option<u32> {
         match &self.rows {
             Rows::All { words } => Some(words + bucket),
-            Rows::Pruned(pruned) => pruned.has(bucket).then(|| pruned.row(bucket)),
+            Rows::Pruned(pruned) => pruned.row(bucket),
         }
     }
 }
 
-/// A bit for each bucket, and rows by the rank of the bit.
+/// Bits that say of most buckets without a row that they have none. They stay in the processor's nearest caches.
+#[derive(Debug)]
+pub(super) struct Sieve(Box<[u32; SIEVE]>);
+
+/// 32 KiB.
+const SIEVE: usize = 1 << 13;
+
+impl Sieve {
+    /// Whether a bucket may have a row.
+    #[inline(always)]
+    pub(super) fn passes(&self, bucket: u32) -> bool {
+        self.0[bucket as usize / 32 % SIEVE] >> (bucket % 32) & 1 == 1
+    }
+}
+
+/// Which buckets have rows. A row is the rank of its bucket among them, behind those of the words.
 #[derive(Debug)]
 struct Pruned {
-    bits: Vec<u64>,
-    /// Bits set before each word of `bits`.
-    before: Vec<u32>,
-    rows: Vec<u32>,
+    sieve: Sieve,
+    /// For 32 buckets a bit each, and above these the row of the first bit that is set.
+    blocks: Vec<u64>,
 }
 
 impl Pruned {
-    fn new(count: u32, kept: &[(u32, u32)]) -> Self {
-        let mut bits = vec![0; (count as usize).div_ceil(64)];
-        for (bucket, _) in kept {
-            bits[*bucket as usize / 64] |= 1 << (bucket % 64);
+    fn new(count: u32, words: u32, kept: &[u32]) -> Self {
+        let mut sieve = Sieve(Box::new([0; SIEVE]));
+        let mut blocks = vec![0_u64; (count as usize).div_ceil(32)];
+        for bucket in kept {
+            blocks[*bucket as usize / 32] |= 1 << (bucket % 32);
+            sieve.0[*bucket as usize / 32 % SIEVE] |= 1 << (bucket % 32);
         }
-        let ranks = bits.iter().scan(0, |rank, word: &u64| {
-            let before = *rank;
-            *rank += word.count_ones();
-            Some(before)
-        });
-        Self { before: ranks.collect(), bits, rows: kept.iter().map(|(_, row)| *row).collect() }
+        let mut row = words;
+        for block in &mut blocks {
+            let here = block.count_ones();
+            *block |= u64::from(row) << 32;
+            row += here;
+        }
+        Self { sieve, blocks }
     }
 
-    #[inline]
-    fn has(&self, bucket: u32) -> bool {
-        self.bits[bucket as usize / 64] >> (bucket % 64) & 1 == 1
-    }
-
-    /// The row of a bucket that has one.
-    #[inline]
-    fn row(&self, bucket: u32) -> u32 {
-        let word = bucket as usize / 64;
-        let lower = self.bits[word] & ((1 << (bucket % 64)) - 1);
-        self.rows[(self.before[word] + lower.count_ones()) as usize]
+    #[inline(always)]
+    fn row(&self, bucket: u32) -> Option<u32> {
+        let block = self.blocks[bucket as usize / 32];
+        let (bits, row) = (block as u32, (block >> 32) as u32);
+        let bit = 1 << (bucket % 32);
+        (bits & bit != 0).then(|| row + (bits & (bit - 1)).count_ones())
     }
 }
 
@@ -145,13 +167,15 @@ mod tests {
         }
 
         #[test]
-        fn pruned_rows_are_those_of_a_map(
-            kept in prop::collection::btree_map(0_u32..500, any::<u32>(), 0..100),
+        fn pruned_rows_are_ranks(
+            kept in prop::collection::btree_set(0_u32..500, 0..100),
         ) {
-            let sorted: Vec<(u32, u32)> = kept.iter().map(|(bucket, row)| (*bucket, *row)).collect();
-            let buckets = Buckets::pruned(500, &sorted);
+            let sorted: Vec<u32> = kept.iter().copied().collect();
+            let buckets = Buckets::pruned(500, 7, &sorted);
             for bucket in 0..500 {
-                prop_assert_eq!(buckets.row(bucket), kept.get(&bucket).copied());
+                let rank = sorted.iter().position(|kept| *kept == bucket);
+                prop_assert_eq!(buckets.row(bucket), rank.map(|rank| 7 + rank as u32));
+                prop_assert!(rank.is_none() || buckets.sieve().is_some_and(|sieve| sieve.passes(bucket)));
             }
         }
     }

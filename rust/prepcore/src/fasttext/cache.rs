@@ -38,60 +38,83 @@ impl Entry {
         Self { key: [u64::MAX; 3], hash: 0, count: 0, is_label: false, rows: [0; MAX_ROWS] };
 }
 
-/// Entries of words by their hash; in a full set the ways are reused in turn.
+/// Entries of words by their hash.
+///
+/// In a full set a new word takes the place of one that was not met again since it came or since the others were last
+/// all forgotten: most words of a text never come again, and leave those alone that do.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// A byte of the hash for each way, never 0 where the way is in use.
-    tags: Vec<u64>,
+    sets: Vec<Set>,
     entries: Vec<Entry>,
-    turn: usize,
+}
+
+/// A byte for each way: seven bits of the hash, 0 where the way is free, and in the lowest bit whether the word was met
+/// again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set(u64);
+
+/// The lowest bit of each byte.
+const MET: u64 = 0x0101_0101_0101_0101;
+
+/// Where a word may lie, or will.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    slot: u32,
+    /// Whether the tag fits.
+    is_likely: bool,
 }
 
 impl Cache {
     /// Bytes that it takes once it is full.
-    pub(super) const BYTES: u64 = (SETS * (size_of::<u64>() + WAYS * size_of::<Entry>())) as u64;
+    pub(super) const BYTES: u64 = (SETS * (size_of::<Set>() + WAYS * size_of::<Entry>())) as u64;
 
     /// Without entries.
     pub(super) fn new() -> Self {
-        Self { tags: vec![0; SETS], entries: huge_pages::filled(Entry::EMPTY, SETS * WAYS), turn: 0 }
+        Self { sets: vec![Set::default(); SETS], entries: huge_pages::filled(Entry::EMPTY, SETS * WAYS) }
     }
 
-    /// Fetches what [`Cache::candidate`] looks at.
+    /// Fetches what [`Cache::place`] looks at.
     #[inline]
     pub(super) fn prepare(&self, hash: u64) {
-        prefetch(&self.tags, set(hash));
+        prefetch(&self.sets, set(hash));
     }
 
-    /// The first slot in which a word of this hash may lie. It is fetched for [`Cache::get`].
+    /// The first slot in which a word of this hash may lie, or else the one that it is to be put into. It is fetched.
     #[inline]
-    pub(super) fn candidate(&self, hash: u64) -> Option<usize> {
-        let set = set(hash);
-        let matches = equal_bytes(self.tags[set], tag(hash));
-        let candidate = WAYS * set + matches.trailing_zeros() as usize / 8;
-        if matches == 0 {
-            // The word will be put here.
-            prefetch(&self.entries, WAYS * set + self.turn % WAYS);
+    pub(super) fn place(&mut self, hash: u64) -> Place {
+        let number = set(hash);
+        let set = &mut self.sets[number];
+        let matches = set.matches(tag(hash));
+        let is_likely = matches != 0;
+        let way = if is_likely { matches.trailing_zeros() / 8 } else { set.victim() };
+        let slot = WAYS * number + way as usize;
+        prefetch(&self.entries, slot);
+        Place { slot: slot as u32, is_likely }
+    }
+
+    /// The entry of a word, given the place for its hash. The slot may have been reused since.
+    #[inline]
+    pub(super) fn get(&mut self, place: Place, key: &Key, hash: u64) -> Option<&Entry> {
+        if !place.is_likely {
             return None;
         }
-        prefetch(&self.entries, candidate);
-        Some(candidate)
-    }
-
-    /// The entry of a word, given the candidate for its hash. The slot may have been reused since.
-    #[inline]
-    pub(super) fn get(&self, candidate: Option<usize>, key: &Key, hash: u64) -> Option<&Entry> {
-        let entry = &self.entries[candidate?];
-        if entry.key == *key { Some(entry) } else { self.get_any(key, hash) }
+        let slot = place.slot as usize;
+        if self.entries[slot].key == *key {
+            self.sets[slot / WAYS].0 |= 1 << (8 * (slot % WAYS));
+            return Some(&self.entries[slot]);
+        }
+        self.get_any(key, hash)
     }
 
     /// Looks at every slot whose tag fits.
     #[cold]
-    fn get_any(&self, key: &Key, hash: u64) -> Option<&Entry> {
+    fn get_any(&mut self, key: &Key, hash: u64) -> Option<&Entry> {
         let set = set(hash);
-        let mut matches = equal_bytes(self.tags[set], tag(hash));
+        let mut matches = self.sets[set].matches(tag(hash));
         while matches != 0 {
             let entry = &self.entries[WAYS * set + matches.trailing_zeros() as usize / 8];
             if entry.key == *key {
+                self.sets[set].0 |= (matches & matches.wrapping_neg()) >> 7;
                 return Some(entry);
             }
             matches &= matches - 1;
@@ -100,14 +123,34 @@ impl Cache {
     }
 
     /// Keeps an entry in place of another.
-    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
-        let set = set(hash);
-        let free = equal_bytes(self.tags[set], 0);
-        let way = if free == 0 { self.turn % WAYS } else { free.trailing_zeros() as usize / 8 };
-        self.turn = self.turn.wrapping_add(1);
+    pub(super) fn insert(&mut self, place: Place, hash: u64, entry: Entry) {
+        let set = &mut self.sets[set(hash)];
+        // Where another word of the same tag was taken for this one, it is not the one to go.
+        let way = if place.is_likely { set.victim() as usize } else { place.slot as usize % WAYS };
         let shift = 8 * way;
-        self.tags[set] = self.tags[set] & !(0xff << shift) | u64::from(tag(hash)) << shift;
-        self.entries[WAYS * set + way] = entry;
+        set.0 = set.0 & !(0xff << shift) | u64::from(tag(hash)) << shift;
+        self.entries[WAYS * self::set(hash) + way] = entry;
+    }
+}
+
+impl Set {
+    /// The highest bit of each byte whose tag is this one.
+    #[inline]
+    fn matches(self, tag: u8) -> u64 {
+        equal_bytes(self.0 & !MET, tag)
+    }
+
+    /// The way to be reused: a free one, or the first that was not met again.
+    #[inline]
+    fn victim(&mut self) -> u32 {
+        let free = equal_bytes(self.0, 0);
+        if free != 0 {
+            return free.trailing_zeros() / 8;
+        }
+        if self.0 & MET == MET {
+            self.0 &= !MET;
+        }
+        (!self.0 & MET).trailing_zeros() / 8
     }
 }
 
@@ -118,15 +161,14 @@ fn set(hash: u64) -> usize {
 
 #[inline]
 fn tag(hash: u64) -> u8 {
-    (hash >> 56) as u8 | 1
+    ((hash >> 56) as u8 & !1).max(2)
 }
 
-/// The highest bit of each byte that equals `byte`. A byte above an equal one may be taken for equal too.
+/// The highest bit of each byte that equals `byte`, where none differs from it in the lowest bit alone.
 #[inline]
 fn equal_bytes(bytes: u64, byte: u8) -> u64 {
-    const LOWEST: u64 = 0x0101_0101_0101_0101;
-    let different = bytes ^ (LOWEST * u64::from(byte));
-    different.wrapping_sub(LOWEST) & !different & (LOWEST << 7)
+    let different = bytes ^ (MET * u64::from(byte));
+    different.wrapping_sub(MET) & !different & (MET << 7)
 }
 
 #[cfg(test)]
@@ -141,24 +183,48 @@ mod tests {
     #[test]
     fn a_free_slot_is_no_word() {
         let mut cache = Cache::new();
-        cache.insert(0, Entry { key: [1, 0, 0], ..Entry::EMPTY });
-        // The free slot above has a tag that looks like this one.
-        assert_ne!(equal_bytes(cache.tags[0], tag(0)) & !0xff, 0);
-        assert!(cache.get(cache.candidate(0), &[0; 3], 0).is_none());
+        let place = cache.place(0);
+        cache.insert(place, 0, Entry { key: [1, 0, 0], ..Entry::EMPTY });
+        let place = cache.place(0);
+        assert!(cache.get(place, &[0; 3], 0).is_none());
+    }
+
+    fn found(cache: &mut Cache, number: u64, hash: u64) -> Option<u32> {
+        let place = cache.place(hash);
+        cache.get(place, &[number, 0, 0], hash).map(|entry| entry.hash)
+    }
+
+    fn insert(cache: &mut Cache, number: u32, hash: u64) {
+        let place = cache.place(hash);
+        let key = [u64::from(number), 0, 0];
+        assert!(cache.get(place, &key, hash).is_none());
+        cache.insert(place, hash, Entry { key, hash: number, ..Entry::EMPTY });
     }
 
     #[test]
     fn entries_of_one_set_are_found_by_their_words() {
         let mut cache = Cache::new();
         // All of one set and one tag; twice as many as there are ways.
-        for number in 1..=16_u32 {
-            let entry = Entry { key: [u64::from(number), 0, 0], hash: number, ..Entry::EMPTY };
-            cache.insert(5, entry);
-            let candidate = cache.candidate(5);
-            assert_eq!(cache.get(candidate, &entry.key, 5).map(|found| found.hash), Some(number));
+        for number in 1..=16 {
+            insert(&mut cache, number, 5);
+            assert_eq!(found(&mut cache, u64::from(number), 5), Some(number));
         }
-        let found = |number: u64| cache.get(cache.candidate(5), &[number, 0, 0], 5).is_some();
-        assert_eq!((1..=16).filter(|number| found(*number)).count(), 8);
-        assert!(!found(17) && cache.candidate(6).is_none());
+        assert_eq!((1..=16).filter(|number| found(&mut cache, *number, 5).is_some()).count(), 8);
+        assert_eq!((found(&mut cache, 17, 5), found(&mut cache, 1, 6)), (None, None));
+    }
+
+    #[test]
+    fn words_that_come_again_stay() {
+        let mut cache = Cache::new();
+        for number in 1..=8 {
+            insert(&mut cache, number, u64::from(number) << 56);
+        }
+        for number in 1..=5 {
+            assert!(found(&mut cache, number, number << 56).is_some());
+        }
+        for number in 9..100 {
+            insert(&mut cache, number, u64::from(number) << 56);
+        }
+        assert!((1..=5).all(|number| found(&mut cache, number, number << 56).is_some()));
     }
 }

@@ -42,7 +42,8 @@ pub(super) struct Dictionary {
     buckets: Buckets,
     /// Rows that the input matrix must have.
     rows: u64,
-    pruned: bool,
+    /// Of a pruned model, the rows in the file of the n-grams kept, by bucket.
+    kept: Option<Vec<u32>>,
 }
 
 impl Dictionary {
@@ -71,7 +72,7 @@ impl Dictionary {
             counts: Vec::new(),
             buckets: Buckets::all(arguments.bucket, words),
             rows: u64::from(words),
-            pruned: kept >= 0,
+            kept: None,
         };
         for entry in 0..size {
             this.read_entry(reader, entry)?;
@@ -164,7 +165,10 @@ impl Dictionary {
                 buckets::MAX_PRUNED
             )));
         }
-        self.buckets = Buckets::pruned(arguments.bucket, &pairs);
+        let (buckets, rows): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+        self.buckets = Buckets::pruned(arguments.bucket, self.words, &buckets);
+        self.rows = self.rows.max(u64::from(self.words) + rows.len() as u64);
+        self.kept = Some(rows);
         Ok(())
     }
 
@@ -190,7 +194,14 @@ impl Dictionary {
 
     /// Whether n-grams were pruned.
     pub(super) fn is_pruned(&self) -> bool {
-        self.pruned
+        self.kept.is_some()
+    }
+
+    /// Where the rows of a pruned model are in the file, in the order in which [`Buckets`] counts them: those of the
+    /// words, then those of n-grams. Forgets the latter.
+    pub(super) fn take_places(&mut self) -> Option<Vec<u32>> {
+        let kept = self.kept.as_mut().map(std::mem::take)?;
+        Some((0..self.words).chain(kept).collect())
     }
 
     /// The hash that [`Dictionary::look_up_hashed`] wants.

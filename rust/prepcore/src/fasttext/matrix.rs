@@ -64,6 +64,16 @@ impl Matrix {
         Ok(Self { columns: columns as usize, values })
     }
 
+    /// The matrix of some of the rows, in this order. Only quantised matrices have rows that are not asked for.
+    pub(super) fn rows(self, places: &[u32]) -> Self {
+        match self.values {
+            Values::Quantised(matrix) => {
+                Self { columns: self.columns, values: Values::Quantised(matrix.rows(places)) }
+            }
+            Values::Dense(_) => self,
+        }
+    }
+
     /// The same matrix as numbers, each row multiplied with its norm; or as it is where that takes much memory.
     ///
     /// A row that is added is the same either way: its products are rounded before they are added. The scalar product

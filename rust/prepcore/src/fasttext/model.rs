@@ -51,7 +51,7 @@ impl Model {
     pub fn read(path: &Path, source: impl Read, size: u64) -> Result<Self> {
         let mut reader = Reader::new(path, source, size);
         let arguments = Arguments::read(&mut reader)?;
-        let dictionary = Dictionary::read(&mut reader, &arguments)?;
+        let mut dictionary = Dictionary::read(&mut reader, &arguments)?;
         let columns = arguments.dimension;
 
         let quantised = reader.flag("the mark of a quantised matrix")?;
@@ -67,6 +67,10 @@ impl Model {
         let wanted = || labels.to_string();
         let output = Matrix::read(&mut reader, what, quantised, columns, |found| found == labels, wanted)?;
 
+        let (input, rows) = match dictionary.take_places() {
+            Some(places) => (input.rows(&places), places.len() as u64),
+            None => (input, rows),
+        };
         let input = input.expanded(rows);
         Ok(Self {
             bytes: size + input.bytes() + output.bytes(),

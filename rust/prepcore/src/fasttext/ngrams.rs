@@ -32,27 +32,31 @@ pub(super) struct Ngrams {
 impl Ngrams {
     /// Adds the rows of a word's n-grams in the library's order: by start, then by length.
     pub(super) fn append(&mut self, word: &[u8], arguments: &Arguments, buckets: &Buckets, rows: &mut Rows) {
-        let (count, bytes) = self.unpack(word);
         let (fewest, most) = (arguments.min_characters.max(1), arguments.max_characters);
         if most > CHARACTERS || most + 1 - fewest > LENGTHS {
+            let (count, _) = self.unpack(word);
             return append_one_by_one(&self.characters, count, arguments, buckets, rows);
         }
-        let hash = hasher(bytes);
-        let divisor = buckets.divisor();
-        let mut found = [[0; LANES]; LENGTHS];
-        for first in (0..count).step_by(LANES) {
-            if let Some(window) = self.characters[first..].first_chunk() {
-                hash(window, fewest..most + 1, divisor, &mut found);
-                append_found(&found, first, count, fewest..most + 1, buckets, rows);
-            }
-        }
+        let (count, bytes) = self.unpack(word);
+        appender(bytes)(&self.characters, count, fewest..most + 1, buckets, rows);
     }
 
-    /// Sets `characters`; gives their number and the most bytes that one of them has.
+    /// Sets `characters`; gives their number and the most bytes that one of them has. What follows them is of no use,
+    /// but there.
     fn unpack(&mut self, word: &[u8]) -> (usize, usize) {
-        self.characters.clear();
-        self.characters.resize(word.len() + 2 + size_of::<Window>() / 4, 0);
+        let room = word.len() + 2 + size_of::<Window>() / 4;
+        if self.characters.len() < room {
+            self.characters.resize(room, 0);
+        }
         self.characters[0] = u32::from(b'<');
+        if word.is_ascii() {
+            let characters = &mut self.characters[1..=word.len()];
+            for place in 0..characters.len() {
+                characters[place] = u32::from(word[place]);
+            }
+            self.characters[word.len() + 1] = u32::from(b'>');
+            return (word.len() + 2, 1);
+        }
         let (mut count, mut most) = (0, 1);
         let mut at = 0;
         while at < word.len() {
@@ -73,47 +77,66 @@ impl Ngrams {
     }
 }
 
-/// Hashes the n-grams of these lengths from [`LANES`] starts.
-type Hash = fn(&Window, std::ops::Range<usize>, Divisor, &mut Found);
+/// Adds the rows of a word's n-grams of these lengths, given its characters and their number.
+type Append = fn(&[u32], usize, std::ops::Range<usize>, &Buckets, &mut Rows);
 
-/// What hashes characters of at most so many bytes.
-fn hasher(bytes: usize) -> Hash {
+/// What does that for characters of at most so many bytes.
+fn appender(bytes: usize) -> Append {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         return match bytes {
-            1 => with_avx2::<1>,
-            2 => with_avx2::<2>,
-            3 => with_avx2::<3>,
-            _ => with_avx2::<4>,
+            1 => append_with_avx2::<1>,
+            2 => append_with_avx2::<2>,
+            3 => append_with_avx2::<3>,
+            _ => append_with_avx2::<4>,
         };
     }
     match bytes {
-        1 => in_lanes::<1>,
-        2 => in_lanes::<2>,
-        3 => in_lanes::<3>,
-        _ => in_lanes::<4>,
+        1 => append_in_lanes::<1>,
+        2 => append_in_lanes::<2>,
+        3 => append_in_lanes::<3>,
+        _ => append_in_lanes::<4>,
     }
 }
 
-/// To be called where there is AVX2, as `hasher` does.
+/// To be called where there are AVX2 and POPCNT, as `appender` does.
 #[cfg(target_arch = "x86_64")]
-fn with_avx2<const BYTES: usize>(
-    window: &Window,
+fn append_with_avx2<const BYTES: usize>(
+    characters: &[u32],
+    count: usize,
     lengths: std::ops::Range<usize>,
-    divisor: Divisor,
-    found: &mut Found,
+    buckets: &Buckets,
+    rows: &mut Rows,
 ) {
-    #[target_feature(enable = "avx2")]
+    #[target_feature(enable = "avx2,popcnt")]
     fn compiled<const BYTES: usize>(
-        window: &Window,
+        characters: &[u32],
+        count: usize,
         lengths: std::ops::Range<usize>,
-        divisor: Divisor,
-        found: &mut Found,
+        buckets: &Buckets,
+        rows: &mut Rows,
     ) {
-        in_lanes::<BYTES>(window, lengths, divisor, found);
+        append_in_lanes::<BYTES>(characters, count, lengths, buckets, rows);
     }
-    // SAFETY: the processor has AVX2.
-    unsafe { compiled::<BYTES>(window, lengths, divisor, found) }
+    // SAFETY: the processor has AVX2 and POPCNT.
+    unsafe { compiled::<BYTES>(characters, count, lengths, buckets, rows) }
+}
+
+#[inline(always)]
+fn append_in_lanes<const BYTES: usize>(
+    characters: &[u32],
+    count: usize,
+    lengths: std::ops::Range<usize>,
+    buckets: &Buckets,
+    rows: &mut Rows,
+) {
+    let mut found = [[0; LANES]; LENGTHS];
+    for first in (0..count).step_by(LANES) {
+        if let Some(window) = characters[first..].first_chunk() {
+            in_lanes::<BYTES>(window, lengths.clone(), buckets.divisor(), &mut found);
+            append_found(&found, first, count, lengths.clone(), buckets, rows);
+        }
+    }
 }
 
 #[inline(always)]
@@ -151,8 +174,15 @@ fn with_character<const BYTES: usize>(mut hash: u32, character: u32) -> u32 {
     hash
 }
 
+/// So many bits, from the lowest on.
+#[inline(always)]
+fn low_bits(count: usize) -> u64 {
+    if count < 64 { (1 << count) - 1 } else { u64::MAX }
+}
+
 /// Adds the rows of n-grams that start from `first` on in a word of `count` characters.
 #[allow(clippy::needless_range_loop)] // an iterator is not always compiled into the loop
+#[inline(always)]
 fn append_found(
     found: &Found,
     first: usize,
@@ -168,8 +198,13 @@ fn append_found(
         let place = length - lengths.start;
         // What begins later would reach beyond the end.
         let inside = (count + 1).saturating_sub(first + length).min(LANES);
-        for lane in 0..inside {
-            kept |= u64::from(buckets.has_row(found[place][lane])) << (LENGTHS * lane + place);
+        match buckets.sieve() {
+            Some(sieve) => {
+                for lane in 0..inside {
+                    kept |= u64::from(sieve.passes(found[place][lane])) << (LENGTHS * lane + place);
+                }
+            }
+            None => kept |= (0x1111_1111_1111_1111 & low_bits(LENGTHS * inside)) << place,
         }
     }
     if lengths.start == 1 {
@@ -177,6 +212,13 @@ fn append_found(
         kept &= !u64::from(first == 0);
         let end = count - 1 - first;
         kept &= if end < LANES { !(1 << (LENGTHS * end)) } else { u64::MAX };
+    }
+    // What is still there lies all over a table, so it is fetched together.
+    let mut ahead = kept;
+    while ahead != 0 {
+        let place = ahead.trailing_zeros() as usize;
+        ahead &= ahead - 1;
+        buckets.prepare(found[place % LENGTHS][place / LENGTHS]);
     }
     while kept != 0 {
         let place = kept.trailing_zeros() as usize;
@@ -230,6 +272,7 @@ mod tests {
         };
         let (mut ngrams, mut rows) = (Ngrams::default(), <[Rows; 2]>::default());
         ngrams.append(word.as_bytes(), &arguments, buckets, &mut rows[0]);
+
         let count = word.chars().count() + 2;
         append_one_by_one(&ngrams.characters, count, &arguments, buckets, &mut rows[1]);
 
@@ -260,19 +303,27 @@ mod tests {
             every in 1_u32..5,
         ) {
             compare(&word, fewest, most, &Buckets::all(count, 7));
-            let kept: Vec<(u32, u32)> = (0..count).step_by(every as usize).zip(3..).collect();
-            compare(&word, fewest, most, &Buckets::pruned(count, &kept));
+            let kept: Vec<u32> = (0..count).step_by(every as usize).collect();
+            compare(&word, fewest, most, &Buckets::pruned(count, 7, &kept));
         }
     }
 
     proptest! {
         #[test]
-        fn lanes_are_alike_on_any_processor(window: Window, fewest in 1_usize..5, divisor in 1_u32..) {
-            let buckets = Buckets::all(divisor >> 1 | 1, 0);
-            let mut found = [[[0; LANES]; LENGTHS]; 2];
-            hasher(4)(&window, fewest..fewest + LENGTHS, buckets.divisor(), &mut found[0]);
-            in_lanes::<4>(&window, fewest..fewest + LENGTHS, buckets.divisor(), &mut found[1]);
-            prop_assert_eq!(found[0], found[1]);
+        fn lanes_are_alike_on_any_processor(
+            characters in prop::collection::vec(any::<u32>(), 2..50),
+            fewest in 1_usize..5,
+            divisor in 1_u32..1_000_000,
+            every in 1_u32..5,
+        ) {
+            let kept: Vec<u32> = (0..divisor).step_by(every as usize).collect();
+            let buckets = Buckets::pruned(divisor, 0, &kept);
+            let count = characters.len();
+            let characters = [characters, vec![0; LANES + CHARACTERS]].concat();
+            let mut rows = <[Rows; 2]>::default();
+            appender(4)(&characters, count, fewest..fewest + LENGTHS, &buckets, &mut rows[0]);
+            append_in_lanes::<4>(&characters, count, fewest..fewest + LENGTHS, &buckets, &mut rows[1]);
+            prop_assert_eq!(rows[0].as_slice(), rows[1].as_slice());
         }
     }
 }

@@ -61,6 +61,17 @@ impl Quantised {
         Ok((rows, Self { quantiser, codes, norms }))
     }
 
+    /// The matrix of some of the rows, in this order.
+    pub(super) fn rows(self, places: &[u32]) -> Self {
+        let width = self.quantiser.codes;
+        let row = |place: &u32| &self.codes[*place as usize * width..][..width];
+        let norms = self.norms.map(|norms| Norms {
+            codes: places.iter().map(|place| norms.codes[*place as usize]).collect(),
+            centroids: norms.centroids,
+        });
+        Self { codes: places.iter().flat_map(row).copied().collect(), norms, quantiser: self.quantiser }
+    }
+
     /// What a row is multiplied with.
     fn norm(&self, row: usize) -> f32 {
         self.norms.as_ref().map_or(1.0, |norms| norms.centroids[usize::from(norms.codes[row])])

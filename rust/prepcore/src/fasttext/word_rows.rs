@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::cache::{Cache, Entry, MAX_ROWS};
+use super::cache::{Cache, Entry, MAX_ROWS, Place};
 use super::dictionary::{END, Known};
 use super::hash::{Fnv, KEY_BYTES, Key, key};
 use super::model::Model;
@@ -39,7 +39,7 @@ pub(super) struct WordRows {
 struct Sought {
     key: Key,
     hash: u64,
-    candidate: Option<usize>,
+    place: Place,
 }
 
 impl WordRows {
@@ -91,22 +91,22 @@ fn append_cached(
             let key = key(window, end - start);
             let hash = hasher.of_key(key);
             cache.prepare(hash);
-            sought[place] = Sought { key, hash, candidate: None };
+            sought[place] = Sought { key, hash, ..Sought::default() };
         }
     }
     for sought in &mut sought[..words.len()] {
-        sought.candidate = cache.candidate(sought.hash);
+        sought.place = cache.place(sought.hash);
     }
     found.rows.reserve(TOGETHER * MAX_ROWS);
     for place in 0..words.len() {
-        let Sought { key, hash, candidate } = &sought[place];
+        let Sought { key, hash, place: slot } = &sought[place];
         let [start, end] = &words[place];
         let word = &buffer[*start..*end];
         if word.len() > KEY_BYTES {
             append_known(ngrams, model, word, model.dictionary.look_up(word), found)?;
             continue;
         }
-        if let Some(entry) = cache.get(*candidate, key, *hash) {
+        if let Some(entry) = cache.get(*slot, key, *hash) {
             found.rows.push_first(&entry.rows, usize::from(entry.count));
             if model.arguments.word_ngrams > 1 && !entry.is_label {
                 found.hashes.push(entry.hash);
@@ -123,7 +123,7 @@ fn append_cached(
             let mut entry =
                 Entry { key: *key, hash: word_hash, count: rows.len() as u8, is_label, ..Entry::EMPTY };
             entry.rows[..rows.len()].copy_from_slice(rows);
-            cache.insert(*hash, entry);
+            cache.insert(*slot, *hash, entry);
         }
     }
     ControlFlow::Continue(())
