@@ -78,7 +78,12 @@ impl<Unit: Grouped> Grouping<Unit> {
     }
 
     /// All units of a segment have come.
-    pub(crate) fn segment_end(&mut self, remaining: &Remaining<'_>, number: usize, jobs: &mut Vec<Job<Unit>>) {
+    pub(crate) fn segment_end(
+        &mut self,
+        remaining: &Remaining<'_>,
+        number: usize,
+        jobs: &mut Vec<Job<Unit>>,
+    ) {
         let (segment, next) = (remaining.segment(number), remaining.segment(number + 1));
         if let Some(segment) = segment {
             self.cursor.segment_end(remaining.plan, segment, next);

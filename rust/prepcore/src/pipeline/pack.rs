@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::encoding::Encoding;
 use super::packing::Packing;
+use super::preview::{check_room, of_plan};
 use super::token_folder::PackFolder;
 use super::token_part::TokenSink;
 use super::tokenization::Tokenization;
-use super::preview::{check_room, of_plan};
 use super::{Outcome, Preview, Progress, Watcher, run_facts};
 use crate::config::{Pack, Shard};
 use crate::manifest::{self, InputRecord};
@@ -21,7 +21,8 @@ use crate::{Result, sink};
 /// How `pack` reads its input: the text alone.
 #[must_use]
 pub fn options(configuration: &Pack) -> Options {
-    Options::of_text(&configuration.text_column, configuration.memory)
+    let options = Options::of_text(&configuration.text_column, configuration.memory);
+    Options { parts_of_cleaned: true, ..options }
 }
 
 /// Finds what a run would be refused for, and says what it would read and write; does nothing else.
@@ -252,5 +253,4 @@ mod tests {
         // The first line of the second file holds no text, and the next is blank.
         assert!(rows.contains(&"b.jsonl:2".to_owned()) && !rows.contains(&"b.jsonl:1".to_owned()));
     }
-
 }

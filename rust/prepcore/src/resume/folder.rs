@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::finished::FinishedParts;
 use super::identity::Identity;
 use super::journal::{Entries, Journal};
-use super::locks::{Look, enter, lock_folder, one_at_a_time};
 use super::layout::Layout;
+use super::locks::{Look, enter, lock_folder, one_at_a_time};
 use super::tidy::{IDENTITY, RETIRED, remove, sweep, wipe};
 use crate::config::Shard;
 use crate::manifest::{self, FileRecord, UNFINISHED};
@@ -115,7 +115,9 @@ impl RunFolder {
         look: Look<'_>,
     ) -> Result<Opened> {
         match standing(out, layout)? {
-            Standing::Finished(before) if !overwrite => return finished_before(out, layout, &before, identity),
+            Standing::Finished(before) if !overwrite => {
+                return finished_before(out, layout, &before, identity);
+            }
             Standing::Unfinished(before) if !overwrite => check_same(out, &before, identity)?,
             _ => {}
         }
@@ -150,6 +152,16 @@ impl RunFolder {
         &self.out
     }
 
+    /// The folder of the ledger of cleaning.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.out.join(self.layout.ledger)
+    }
+
+    /// A path as records give it: relative to the output folder.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.out).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     /// The share of this process.
     pub(crate) fn shard(&self) -> Shard {
         self.shard
@@ -163,7 +175,7 @@ impl RunFolder {
     /// The parts that are finished and still there, and how often a process was at work.
     pub(crate) fn finished(&self) -> Result<(FinishedParts, u64)> {
         let Entries { finished, begun } = Entries::read(&self.out.join(UNFINISHED))?;
-        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out));
+        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out, &self.ledger()));
         Ok((FinishedParts::new(there), begun))
     }
 

@@ -78,8 +78,14 @@ fn a_wait_for_other_shards_hears_of_a_stop() {
     let first = run(open(folder.path(), 1, 2));
     let stopped = first.finish(&mut || Ok(()), |_| {
         let mut stop = || Err(Error::Cancelled);
-        let second =
-            RunFolder::open(folder.path(), &CLEANED, &identity(), false, Shard { index: 2, count: 2 }, &mut stop);
+        let second = RunFolder::open(
+            folder.path(),
+            &CLEANED,
+            &identity(),
+            false,
+            Shard { index: 2, count: 2 },
+            &mut stop,
+        );
         assert!(matches!(second, Err(Error::Cancelled)));
         Err::<(Cleaned, serde_json::Value), _>(Error::Cancelled)
     });

@@ -49,7 +49,9 @@ pub(crate) fn wipe(out: &Path, layout: &Layout) -> Result<()> {
             fs::remove_dir_all(&path).map_err(|source| Error::io(&path, "remove", source))?;
         }
     }
-    for (folder, prefixes) in [(out.to_path_buf(), layout.prefixes), (out.join(UNFINISHED), &["journal-"][..])] {
+    for (folder, prefixes) in
+        [(out.to_path_buf(), layout.prefixes), (out.join(UNFINISHED), &["journal-"][..])]
+    {
         for entry in fs::read_dir(&folder).map_err(|source| Error::io(&folder, "read", source))? {
             let path = entry.map_err(|source| Error::io(&folder, "read", source))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();

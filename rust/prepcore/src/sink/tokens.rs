@@ -109,8 +109,11 @@ impl TokenWriter {
         let Some(OpenFile { tokens, index, count }) = self.open else { return Ok(self.side) };
         let mut metadata = AtomicFile::create(self.root.join(format!("{}.metadata", self.name)))?;
         metadata.append(metadata_text(self.width, count).as_bytes())?;
-        let record = |ending: &str, rows, Written { bytes, checksum }| {
-            FileRecord { path: format!("{}.{ending}", self.name), rows, bytes, checksum }
+        let record = |ending: &str, rows, Written { bytes, checksum }| FileRecord {
+            path: format!("{}.{ending}", self.name),
+            rows,
+            bytes,
+            checksum,
         };
         let metadata = record("metadata", 3, metadata.commit()?);
         // From the files' own sizes, so that the sums are checked against what lies on disk.

@@ -184,7 +184,8 @@ fn companions_of(definition: &Path) -> Result<Vec<(&'static str, Vec<u8>)>> {
     for name in COMPANIONS {
         let path = definition.with_file_name(name);
         if path.is_file() {
-            let bytes = fs::read(&path).map_err(|error| Error::input(&path, format!("cannot read: {error}")))?;
+            let bytes =
+                fs::read(&path).map_err(|error| Error::input(&path, format!("cannot read: {error}")))?;
             companions.push((name, bytes));
         }
     }

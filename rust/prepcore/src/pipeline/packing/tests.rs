@@ -6,23 +6,24 @@ use std::path::{Path, PathBuf};
 use crate::Result;
 use crate::config::{ByteSize, Pack, TokenFormat};
 use crate::pack::Packed;
-use crate::pipeline::pack::{options, pack};
-use crate::pipeline::trials::{assert_same, content, faults_at_every_step, inputs};
 use crate::pipeline::Outcome;
+use crate::pipeline::pack::{options, pack};
+use crate::pipeline::trials::{assert_same, content, faults_at_every_step, inputs, tokenizer_of_bytes};
 use crate::sink::fault::Faults;
 use crate::source::Plan;
-use crate::tokenize::train_byte_level;
 
 /// Packs with a tokenizer of bytes, holding some documents out.
 fn configuration(folder: &Path) -> Pack {
-    let tokenizer = folder.join("tokenizer");
-    if !tokenizer.exists() {
-        fs::create_dir(&tokenizer).unwrap();
-        let special = ["<s>".to_owned(), "</s>".to_owned()];
-        train_byte_level(std::iter::empty(), 258, &special, 1).unwrap().write(&tokenizer).unwrap();
-    }
+    let tokenizer = tokenizer_of_bytes(folder);
     let threads = Some(2);
-    Pack { tokenizer, sequence_length: 1000, validation: 0.1, max_unreadable: 1.0, threads, ..Pack::default() }
+    Pack {
+        tokenizer,
+        sequence_length: 1000,
+        validation: 0.1,
+        max_unreadable: 1.0,
+        threads,
+        ..Pack::default()
+    }
 }
 
 fn run(configuration: &Pack, inputs: &[PathBuf], out: &Path) -> Result<Outcome<Packed>> {
@@ -97,7 +98,8 @@ fn what_lies_behind_a_part_that_is_gone_is_made_again() {
         assert!(run(&configuration, inputs, &out).is_err());
         drop(faults);
         let names = content(&whole);
-        let second = names.keys().filter(|name| name.contains("-00001.") && !name.contains('/')).next().unwrap();
+        let second =
+            names.keys().filter(|name| name.contains("-00001.") && !name.contains('/')).next().unwrap();
         fs::remove_file(out.join(second)).unwrap();
         finished(run(&configuration, inputs, &out));
         assert_same(&whole, &out);
