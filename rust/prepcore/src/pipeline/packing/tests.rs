@@ -68,9 +68,7 @@ fn a_fault_at_any_step_loses_at_most_the_unfinished_parts() {
     for (kind, format) in [
         ("parquet", TokenFormat::Tokens),
         ("jsonl", TokenFormat::Tokens),
-        ("gzip", TokenFormat::Tokens),
         ("gzip", TokenFormat::Parquet),
-        ("texts", TokenFormat::Parquet),
     ] {
         let inputs = &inputs[kind];
         let configuration = Pack { format, ..configuration(folder.path()) };
