@@ -178,19 +178,21 @@ mod tests {
         let total = 2 * ROW_GROUP + 1000;
         let names: [Arc<str>; 2] = ["a".into(), "b".into()];
         let mut written = Vec::new();
-        for cuts in [vec![], vec![0, 5, READ_ROWS + 3], vec![ROW_GROUP, ROW_GROUP + 1, total]] {
-            let root = folder.path().join(cuts.len().to_string());
+        let ways = [vec![], vec![0, 5, READ_ROWS + 3], vec![ROW_GROUP, ROW_GROUP + 1, total]];
+        for (way, cuts) in ways.into_iter().enumerate() {
+            let root = folder.path().join(way.to_string());
             fs::create_dir(&root).unwrap();
             let mut sources = Sources::create(&root).unwrap();
             let starts = std::iter::once(0).chain(cuts.clone());
-            for (start, end) in starts.zip(cuts.iter().copied().chain([total])) {
-                let path = root.join(start.to_string());
-                let mut part = SourceWriter::create(path.clone()).unwrap();
+            let ends = cuts.iter().copied().chain([total]);
+            for (part, (start, end)) in starts.zip(ends).enumerate() {
+                let path = root.join(part.to_string());
+                let mut writer = SourceWriter::create(path.clone()).unwrap();
                 for row in start..end {
                     let split = if row % 7 == 3 { Split::Validation } else { Split::Training };
-                    part.append(split, Arc::clone(&names[row * 2 / total]), row as u64).unwrap();
+                    writer.append(split, Arc::clone(&names[2 * row / total]), row as u64).unwrap();
                 }
-                assert_eq!(part.commit().unwrap().1, (end - start) as u64);
+                assert_eq!(writer.commit().unwrap().1, (end - start) as u64);
                 sources.add(&path, || Ok(())).unwrap();
             }
             assert_eq!(sources.finish().unwrap(), total as u64);

@@ -71,7 +71,7 @@ fn the_files_are_those_of_two_passes() {
                 "{:?}",
                 separate.counts
             );
-            assert!(limit.is_some() || separate.training.files.len() > 2, "{kind}");
+            assert!(limit.is_some() || separate.training.files.len() > 1, "{kind}");
             for (threads, dedup) in [(1, Dedup::Memory), (2, Dedup::Disk), (7, Dedup::Auto)] {
                 let other = Clean { threads: Some(threads), dedup, ..base.clone() };
                 let together = out(&threads.to_string());
