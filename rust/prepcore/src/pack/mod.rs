@@ -4,12 +4,14 @@ mod concatenate;
 mod holdout;
 mod ledger;
 mod manifest;
+mod part;
 mod provenance;
 
 pub use concatenate::Concatenate;
 pub use holdout::Holdout;
 pub use ledger::{Ledger, LeftOver};
 pub use manifest::{Counts, EncoderRecord, Packed, SplitRecord, TOKENS_FORMAT, TokenFile, TokenizerRecord};
+pub(crate) use part::{Side, TokenPart};
 pub(crate) use provenance::Provenance;
 
 use crate::tokenize::{Encode, SpecialTokens};

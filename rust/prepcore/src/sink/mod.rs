@@ -15,6 +15,6 @@ pub(crate) use atomic::{
 pub(crate) use documents::{DocumentFile, DocumentSink, Piece, resolve_format};
 pub(crate) use jsonl::{JsonlSink, TextCompression};
 pub(crate) use parquet::{Chunks, ParquetFile, ParquetSink};
-pub(crate) use rows_parquet::RowFolder;
-pub(crate) use sources::{Sources, Split};
-pub(crate) use tokens::{TokenFolder, TokenWidth};
+pub(crate) use rows_parquet::{RowSink, RowWriter};
+pub(crate) use sources::{SourceWriter, Sources, Split};
+pub(crate) use tokens::{TokenWidth, TokenWriter};
