@@ -6,11 +6,12 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::pool::{self, Width};
+use super::rows::{Shape, VALIDATION};
 use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
 use super::tokenization::Tokenization;
-use super::{Progress, Watcher, preview, run_facts};
+use super::{Lookout, Progress, Watcher, preview, run_facts};
 use crate::Result;
-use crate::config::{Pack, resolve_threads};
+use crate::config::{Pack, Packing, resolve_threads};
 use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
 use crate::sink::{self, TokenWidth};
@@ -49,15 +50,25 @@ pub fn pack(
     let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
     let order = PackOrder::new(configuration.limit);
     let ran = PackWriter::create(&road)
-        .and_then(|writer| pool::run(&road, width, order, writer, &progress, &mut road.stopping(watcher)))
+        .and_then(|writer| {
+            pool::run(&road, width, order, writer, &progress, &mut road.stopping(&mut *watcher))
+        })
         .and_then(|(_, writer)| writer.finish());
-    let totals = match ran {
+    let mut totals = match ran {
         Ok(totals) => totals,
         Err(error) => {
             road.remove_empty();
             return Err(error);
         }
     };
+    if configuration.packing == Packing::BestFit {
+        let shape = Shape::of(configuration);
+        let mut lookout = Lookout::new(&mut *watcher);
+        shape.lay(out, "", &mut totals.training, &mut lookout)?;
+        if configuration.validation > 0.0 {
+            shape.lay(out, VALIDATION, &mut totals.validation, &mut lookout)?;
+        }
+    }
     let manifest = describe(configuration, records, &tokenization, totals)?;
     tokenization.folder.copy_to(&out.join(TOKENIZER))?;
     let seconds = started.elapsed().as_secs_f64();
@@ -127,7 +138,7 @@ fn word(choice: &impl serde::Serialize) -> String {
 }
 
 /// The settings that change the output. Which tokenizer it was is said by its fingerprint, not by its path.
-fn settings(configuration: &Pack) -> Value {
+pub(super) fn settings(configuration: &Pack) -> Value {
     let mut settings = run_facts::settings(configuration);
     settings.shift_remove("tokenizer");
     settings.into()
@@ -140,7 +151,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::{Clean, Packing, SpecialTokenText, TokenFormat};
+    use crate::config::{Clean, SpecialTokenText, TokenFormat};
     use crate::pipeline::clean;
     use crate::tokenize::train_byte_level;
 

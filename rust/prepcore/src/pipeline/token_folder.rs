@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pool::{Event, Reservation, Road, Step};
+use super::rows::VALIDATION;
 use super::tokenization::Tokenization;
 use super::{Progress, Watcher};
 use crate::config::{Pack, TokenFormat};
@@ -14,9 +15,6 @@ use crate::source::{
     Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Unreadable, UnreadableLine,
 };
 use crate::{Error, Result};
-
-/// The subfolder of the documents held out.
-const VALIDATION: &str = "validation/";
 
 /// The road and what all its tasks share.
 pub(crate) struct PackFolder<'a> {
@@ -264,6 +262,6 @@ impl SplitWriter {
             Self::Tokens(folder) => folder.finish()?,
             Self::Rows(folder) => folder.finish()?,
         };
-        Ok(SplitRecord { ledger, files })
+        Ok(SplitRecord { ledger, files, row_indexes: Vec::new() })
     }
 }

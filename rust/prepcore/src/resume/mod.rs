@@ -24,6 +24,7 @@ mod tidy;
 pub(crate) use finished::{Finished, FinishedParts};
 pub(crate) use folder::{Opened, RunFolder, Standing, bytes_of_parts, standing};
 pub(crate) use identity::Identity;
+pub(crate) use locks::lock_whole;
 
 #[cfg(test)]
 mod tests;
