@@ -24,6 +24,10 @@ def _limit() -> Any:
     return option(None, "read only the first N documents", minimum=0)
 
 
+def _overwrite() -> Any:
+    return option(False, "empty an output folder of other inputs or settings first")
+
+
 def _threads() -> Any:
     return option(None, "worker threads; all cores by default", minimum=1, maximum=1024)
 
@@ -174,7 +178,7 @@ class Clean(Settings):
     step: Literal["auto", "sign", "resolve", "emit"] = option(
         "auto", "step of a sharded or --dedup disk run; auto does all that can be done now"
     )
-    overwrite: bool = option(False, "empty an output folder of other inputs or settings first")
+    overwrite: bool = _overwrite()
     threads: int | None = _threads()
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()
@@ -204,6 +208,7 @@ class Pack(Settings):
     format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
     seed: int = option(0, "seed of what is random; packing in input order draws nothing", minimum=0)
     limit: int | None = _limit()
+    overwrite: bool = _overwrite()
     threads: int | None = _threads()
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()

@@ -26,6 +26,7 @@ class PackSettings(TypedDict, total=False):
     format: str
     seed: int
     limit: int | None
+    overwrite: bool
     threads: int | None
     memory: str
     max_unreadable: float
@@ -53,7 +54,7 @@ def pack(
     inputs
         Files, folders and globs, in order.
     out
-        Folder to write, new or empty.
+        Folder to write; a run into it that was stopped goes on, and one that is finished is not done again.
     tokenizer
         A ``tokenizer.json``, or a folder that holds one.
     **settings

@@ -37,11 +37,7 @@ pub(crate) fn clean(
         configuration.validate()?;
         let options = pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
-        Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)? {
-            pipeline::Outcome::Finished(manifest) => ("finished", run::json(&manifest)?),
-            pipeline::Outcome::FinishedBefore(manifest) => ("finished_before", run::json(&manifest)?),
-            pipeline::Outcome::Waiting(waiting) => ("waiting", run::json(&waiting)?),
-        })
+        run::outcome(pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)?)
     })
 }
 

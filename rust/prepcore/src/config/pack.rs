@@ -35,6 +35,8 @@ pub struct Pack {
     pub seed: u64,
     /// Read only so many documents.
     pub limit: Option<u64>,
+    /// Whether an output folder that was made by other settings is emptied first.
+    pub overwrite: bool,
     /// Worker threads; all cores when not given.
     pub threads: Option<usize>,
     /// The memory to stay within.
@@ -58,6 +60,7 @@ impl Default for Pack {
             order: DocumentOrder::Input,
             seed: 0,
             limit: None,
+            overwrite: false,
             threads: None,
             memory: ByteSize::from_bytes(1 << 30),
             max_unreadable: 0.001,

@@ -22,14 +22,14 @@ impl SplitRecord {
 
 impl Packed {
     /// The names of the files that stay as they are when documents are laid in other rows or put in another order:
-    /// the tokenizer's, and the list of what could not be read. Relative to the token folder.
+    /// the tokenizer's, where documents came from, and what could not be read. Relative to the token folder.
     ///
     /// # Errors
     /// [`Error::Io`] where the tokenizer's folder cannot be read.
     pub(crate) fn companions(&self, root: &Path) -> Result<Vec<String>> {
         let folder = root.join(&self.tokenizer.path);
         let failed = |error| Error::io(&folder, "read", error);
-        let mut names = vec![String::from("unreadable.jsonl")];
+        let mut names = ["unreadable.jsonl", "sources.parquet"].map(String::from).to_vec();
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             names.push(format!("{}/{}", self.tokenizer.path, name.to_string_lossy()));

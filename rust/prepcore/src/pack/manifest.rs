@@ -1,6 +1,5 @@
 //! The manifest of a token folder, which the trainer and other readers rely on.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -60,15 +59,7 @@ impl Packed {
     /// # Errors
     /// [`Error::Input`] when it is one of ours but cannot be read.
     pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(manifest::MANIFEST);
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
-        let Ok(value) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
-        if value.get("format").and_then(Value::as_str) != Some(TOKENS_FORMAT) {
-            return Ok(None);
-        }
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| Error::input(&path, format!("not a manifest of this version: {error}")))
+        manifest::of_folder(folder, TOKENS_FORMAT)
     }
 }
 

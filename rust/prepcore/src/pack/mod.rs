@@ -8,6 +8,7 @@ mod ledger;
 mod lengths;
 mod manifest;
 mod order;
+mod part;
 mod provenance;
 mod spaces;
 
@@ -20,6 +21,7 @@ pub use manifest::{
     Counts, EncoderRecord, Packed, RowIndexRecord, SplitRecord, TOKENS_FORMAT, TokenFile, TokenizerRecord,
 };
 pub use order::DrawnOrder;
+pub(crate) use part::{Side, TokenPart};
 pub(crate) use provenance::Provenance;
 
 use crate::tokenize::{Encode, SpecialTokens};

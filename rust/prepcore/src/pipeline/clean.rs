@@ -8,9 +8,8 @@ use super::cleaning::{Cleaning, Outcome};
 use super::folder::CleanFolder;
 use super::{Preview, Progress, Watcher, run_facts};
 use crate::config::{Clean, Dedup, OutputFormat, Shard};
-use crate::dedup::{KEY_ALGORITHM, KEY_SEED};
-use crate::manifest::{self, HashRecord, InputRecord};
-use crate::resume::{self, Identity, Opened, RunFolder, Standing};
+use crate::manifest::{self, Cleaned, FileRecord, InputRecord};
+use crate::resume::{self, CLEANED, Identity, Opened, RunFolder};
 use crate::source::{Options, Plan};
 use crate::{Error, Result, sink};
 
@@ -36,12 +35,7 @@ pub fn preview(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Pat
     configuration.validate()?;
     CleanFolder::new(configuration, plan, &Progress::default())?;
     check(configuration, plan, inputs, out)?;
-    let holds = match resume::standing(out)? {
-        Standing::New => "nothing",
-        Standing::Unfinished(_) => "an unfinished run",
-        Standing::Finished(_) => "a finished run",
-    };
-    Ok(super::preview::of_plan(plan, out, holds))
+    Ok(super::preview::of_plan(plan, out, resume::standing(out, &CLEANED)?.holds()))
 }
 
 /// Cleans what a plan reads into a folder. A run that was stopped goes on where it was.
@@ -67,15 +61,23 @@ pub fn clean(
         format_version: 1,
         program: manifest::program(),
         configuration: settings(configuration, &folder),
-        hash: HashRecord { algorithm: KEY_ALGORITHM.into(), seed: KEY_SEED },
         inputs: InputRecord::of_files(&plan.files, &mut *watcher)?,
     };
     let shard = configuration.shard.unwrap_or(Shard::WHOLE);
-    let opened = RunFolder::open(out, &identity, configuration.overwrite, shard, &mut || watcher(&progress))?;
+    let look: &mut dyn FnMut() -> Result<()> = &mut || watcher(&progress);
+    let opened = RunFolder::open(out, &CLEANED, &identity, configuration.overwrite, shard, look)?;
     match opened {
-        Opened::Finished(manifest) => Ok(Outcome::FinishedBefore(*manifest)),
+        Opened::Finished => finished_before(out).map(Outcome::FinishedBefore),
         Opened::Run(run) => Cleaning::new(configuration, &folder, identity, run).run(watcher),
     }
+}
+
+/// The manifest of a run that was finished before, once its files were looked at.
+fn finished_before(out: &Path) -> Result<Cleaned> {
+    let manifest = manifest::of_finished::<Cleaned>(out, manifest::CLEANED_FORMAT)?;
+    let files = manifest.parts.iter().flat_map(|part| [&part.kept, &part.keys, &part.dropped]);
+    resume::check_whole(out, files.map(FileRecord::path_and_bytes))?;
+    Ok(manifest)
 }
 
 /// What a run is refused for without work.
@@ -85,13 +87,7 @@ fn check(configuration: &Clean, plan: &Plan, inputs: &[PathBuf], out: &Path) -> 
     if let Some(against) = configuration.against.iter().find(|against| same_folder(against, out)) {
         return Err(Error::config("--against", format!("{} is the output folder", against.display())));
     }
-    // What a stopped run has written needs no room any more.
-    let written = match resume::standing(out)? {
-        Standing::New => 0,
-        Standing::Unfinished(_) => resume::bytes_of_parts(out),
-        Standing::Finished(_) => return Ok(()),
-    };
-    super::preview::check_space(plan, out, written)
+    super::preview::check_room(plan, out, &CLEANED)
 }
 
 fn same_folder(one: &Path, other: &Path) -> bool {

@@ -3,7 +3,7 @@
 use super::Progress;
 use super::folder::CleanFolder;
 use super::grouping::{Grouping, Job};
-use super::judge::{Decide, Judged};
+use super::judge::{Decide, Decided, Judged};
 use super::part_writer::{Done, PartWriter};
 use super::pool::{Event, Reservation, Road, Step};
 use crate::Result;
@@ -20,7 +20,7 @@ pub(crate) struct Emit<'a> {
 /// What the ordered stage remembers.
 pub(crate) struct InOrder<'a> {
     decide: Decide<'a>,
-    grouping: Grouping,
+    grouping: Grouping<Decided>,
     /// The part that deciding has begun.
     part: Option<usize>,
     /// The segment whose units come, by its number among those that remain.
@@ -39,7 +39,12 @@ impl<'a> InOrder<'a> {
         self.spent
     }
 
-    fn unit(&mut self, remaining: &Remaining<'_>, judged: Judged, held: Reservation) -> Result<Step<Job>> {
+    fn unit(
+        &mut self,
+        remaining: &Remaining<'_>,
+        judged: Judged,
+        held: Reservation,
+    ) -> Result<Step<Job<Decided>>> {
         let mut step = Step::default();
         let part = self.grouping.part();
         if self.part != Some(part) {
@@ -59,7 +64,7 @@ impl<'a> InOrder<'a> {
 impl<'a> Road for Emit<'a> {
     type Source = Remaining<'a>;
     type Mapped = Judged;
-    type Job = Job;
+    type Job = Job<Decided>;
     type Done = Done;
     type Order = InOrder<'a>;
     type Writer = PartWriter<'a>;
@@ -72,7 +77,7 @@ impl<'a> Road for Emit<'a> {
         self.folder.judged(unit)
     }
 
-    fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job>> {
+    fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job<Decided>>> {
         let mut step = Step::default();
         match event {
             Event::Unit(judged, held) => return order.unit(self.remaining, judged, held),
@@ -86,7 +91,7 @@ impl<'a> Road for Emit<'a> {
         Ok(step)
     }
 
-    fn finish(&self, mut job: Job) -> Result<Done> {
+    fn finish(&self, mut job: Job<Decided>) -> Result<Done> {
         let folder = self.folder;
         let mut counts = folder.judge.counts();
         let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());

@@ -1,5 +1,6 @@
 //! The verbs: each a road from sources to a sink over one pool of equal threads.
 
+mod arrange;
 mod budget;
 pub mod clean;
 pub mod clean_stream;
@@ -7,6 +8,7 @@ mod cleaning;
 pub mod draw;
 mod each;
 mod emit;
+mod encoding;
 mod examine;
 mod folder;
 mod grouping;
@@ -14,6 +16,7 @@ mod judge;
 mod looking;
 mod measure;
 pub mod pack;
+mod packing;
 mod part_writer;
 mod pool;
 mod preview;
@@ -26,9 +29,13 @@ mod scores;
 mod shuffle;
 mod sign;
 mod stages;
+mod tally;
 mod token_folder;
+mod token_part;
 mod tokenization;
 pub mod tokenizer;
+#[cfg(test)]
+mod trials;
 mod watch;
 
 pub use cleaning::{Outcome, Waiting};

@@ -11,9 +11,6 @@ use crate::pack::{BestFit, DocumentLengths, LeftOver, Piece, RowIndexRecord, Spl
 use crate::sink::RowIndexFile;
 use crate::{Error, Result};
 
-/// The subfolder of the documents held out.
-pub(crate) const VALIDATION: &str = "validation/";
-
 /// What a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {

@@ -15,6 +15,13 @@ pub(crate) fn link(from: &Path, to: &Path, name: &str) -> Result<()> {
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, "make", error))?;
     }
+    // A link that an earlier process made: to copy into it would write into the source.
+    match fs::remove_file(&target) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io(&target, "remove", error));
+        }
+        _ => {}
+    }
     let linked = fault::point("link", &target).and_then(|()| fs::hard_link(&source, &target));
     match linked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::io(&source, "link", error)),
@@ -45,8 +52,10 @@ mod tests {
         let inode = |path: &Path| path.metadata().unwrap().ino();
         for name in ["deep/linked", "copied"] {
             fs::write(from.join(name), name).unwrap();
-            let faults = (name == "copied").then(|| Faults::after(&to, "link", 0));
+            let faults = (name == "copied").then(|| [0, 0].map(|after| Faults::after(&to, "link", after)));
             link(&from, &to, name).unwrap();
+            link(&from, &to, name).unwrap();
+            assert_eq!(fs::read_to_string(from.join(name)).unwrap(), name);
             assert_eq!(fs::read_to_string(to.join(name)).unwrap(), name);
             assert_eq!(inode(&from.join(name)) == inode(&to.join(name)), faults.is_none());
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pack::DocumentLengths;
-use crate::sink::Sources;
+use crate::sink::SourceWriter;
 use crate::sink::fault::Faults;
 
 /// Where the documents lie in input order.
@@ -24,7 +24,7 @@ impl Bench {
         let before = folder.path().join(BEFORE);
         fs::create_dir(&before).unwrap();
         let mut tokens = EncodedTokens::new(&before, TokenWidth::Four);
-        let mut sources = Sources::create(&before).unwrap();
+        let mut sources = SourceWriter::create(before.join("sources.parquet")).unwrap();
         let mut split = SplitRecord::default();
         for (document, length) in (0_u32..).zip(lengths) {
             tokens.append(&document.to_le_bytes().repeat(*length)).unwrap();
@@ -38,7 +38,7 @@ impl Bench {
             split.ledger.documents += 1;
             split.ledger.tokens += *length as u64;
         }
-        sources.finish().unwrap();
+        sources.commit().unwrap();
         split.files = tokens.finish().unwrap();
         for file in &mut split.files {
             file.path = format!("{BEFORE}/{}", file.path);
