@@ -193,10 +193,14 @@ class Clean(Settings):
 class Pack(Settings):
     """Settings of `pack`."""
 
-    tokenizer: str = option(help="tokenizer.json, or a folder that holds one", metavar="FILE_OR_DIR")
+    tokenizer: str = option(
+        "", "tokenizer.json, or a folder that holds one; token folders bring their own", metavar="FILE_OR_DIR"
+    )
     text_column: str = _text_column()
     sequence_length: int = option(2048, "tokens a row", minimum=2)
-    packing: Literal["concatenate"] = option("concatenate", "how documents fill rows: end to end, then cut")
+    packing: Literal["concatenate", "best-fit"] = option(
+        "concatenate", "how documents fill rows: end to end, then cut; best-fit: whole, beside padding"
+    )
     bos: str = option("auto", "token put before each document: auto, none, a token or an id", metavar="TOKEN")
     eos: str = option("auto", "token put after each document: auto, none, a token or an id", metavar="TOKEN")
     special_tokens: Literal["text", "parse"] = option(
@@ -206,6 +210,9 @@ class Pack(Settings):
         0.0, "share of documents held out, by a hash of the text", metavar="SHARE", parse=parse_share
     )
     format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
+    order: Literal["input", "shuffled"] = option(
+        "input", "order of the training documents; shuffled: drawn from the seed"
+    )
     seed: int = option(0, "seed of what is random; packing in input order draws nothing", minimum=0)
     limit: int | None = _limit()
     overwrite: bool = _overwrite()
@@ -236,7 +243,16 @@ class CleanCommand(Showing, Reporting, Clean, Places):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackCommand(Showing, Pack, Places):
+class PackPlaces(Places):
+    """Where a run of `pack` reads and writes."""
+
+    out: str = option(
+        "", "folder to write; a token folder given as INPUT is changed itself without it", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackCommand(Showing, Pack, PackPlaces):
     """Command line of `prepcore pack`."""
 
 

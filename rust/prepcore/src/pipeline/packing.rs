@@ -21,7 +21,7 @@ use crate::{Error, Result};
 const TOKENIZER: &str = "tokenizer";
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// A run at work.
 pub(crate) struct Packing<'a> {
