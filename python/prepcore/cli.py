@@ -27,9 +27,9 @@ Summary = Callable[[Mapping[str, Any], str], str]
 
 def clean(command: CleanCommand) -> int:
     """Run ``prepcore clean``."""
-    from prepcore.report.summary import clean_summary
+    from prepcore.report.summary import clean_summary, one_pass_summary
 
-    return _run("clean", command, clean_summary)
+    return _run("clean", command, clean_summary if command.tokenizer is None else one_pass_summary)
 
 
 def pack(command: PackCommand) -> int:
@@ -104,7 +104,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
     if outcome == "finished" and getattr(command, "report", False):
         from prepcore.report.after import leave_report
 
-        leave_report(command.out)
+        leave_report(str(_ledger(document, command.out)))
     text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
     if outcome == "finished_before":
         text = (
@@ -147,6 +147,15 @@ def _check_unreadable(
     manifest: Mapping[str, Any], command: CleanCommand | PackCommand | TokenizerCommand
 ) -> int:
     """Warn of empty input and of unreadable rows; more of these than allowed is exit code 3."""
+    out = command.out
+    if manifest.get("cleaning"):
+        # What was read is told by the cleaning, whose output was packed; the rest has no tokens.
+        folder = _ledger(manifest, out)
+        not_packed = manifest["counts"]["unreadable"]
+        if not_packed:
+            text = f"{not_packed:,} documents could not be tokenised; {out}/unreadable.jsonl names each"
+            sys.stderr.write(f"prepcore: warning: {printable(text)}\n")
+        manifest, out = json.loads((folder / "manifest.json").read_bytes()), str(folder)
     counts = manifest.get("counts", manifest)
     read, unreadable = counts.get("documents", 0), counts.get("unreadable", 0)
     if not read:
@@ -154,7 +163,7 @@ def _check_unreadable(
     if not unreadable:
         return 0
     share = unreadable / read
-    where = printable(f"{command.out}/unreadable.jsonl names each")
+    where = printable(f"{out}/unreadable.jsonl names each")
     if share <= command.max_unreadable:
         sys.stderr.write(f"prepcore: warning: {unreadable:,} of {read:,} rows could not be read; {where}\n")
         return 0
@@ -164,6 +173,11 @@ def _check_unreadable(
         "hint: the output is whole without these rows; raise --max-unreadable to accept that\n"
     )
     return UNREADABLE_EXIT
+
+
+def _ledger(manifest: Mapping[str, Any], out: str) -> Path:
+    """Return the cleaned folder of a run: the output, or what a token folder holds of the cleaning."""
+    return Path(out, manifest.get("cleaning", "manifest.json")).parent
 
 
 def _version() -> str:
@@ -188,7 +202,8 @@ PROGRAM = Program(
             name="clean",
             summary="drop short, repetitive and duplicate documents",
             description="Read documents, drop those that a rule or a model judges or that came before, and\n"
-            "write the rest in their order, with reason, measured value and threshold of every one dropped.",
+            "write the rest in their order, with reason, measured value and threshold of every one dropped.\n"
+            "With --tokenizer the rest is packed in the same pass, as `prepcore pack` would pack it.",
             configuration=lambda: CleanCommand,
             run=clean,
             examples="""
@@ -197,6 +212,7 @@ PROGRAM = Program(
   prepcore clean src/ --rules.repetition off --format parquet --out code
   prepcore clean raw.parquet --language en,de --rules.redact on --rules.length.min-words 50 --out cleaned
   prepcore clean raw.parquet --where "year >= 2015 AND length(text) < 100000" --out cleaned
+  prepcore clean raw.parquet --tokenizer tokenizer --sequence-length 4096 --validation 1% --out tokens
   prepcore clean raw.parquet --out cleaned --dry-run
 """,
         ),

@@ -1,4 +1,4 @@
-"""`prepcore pack` goes on where it was stopped, says that it is done, or is refused: as `prepcore clean` does."""
+"""`prepcore pack` goes on where it was stopped, says that it is done, or is refused, as `clean` does."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -57,6 +59,16 @@ def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
     lines = _table([head, *cells])
     lines.append(f"rows of {length:,} tokens{by}: {out}")
     return "\n".join(lines) + "\n"
+
+
+def one_pass_summary(manifest: Mapping[str, Any], out: str) -> str:
+    """Lay out what became of the documents, and of the tokens of those that were kept."""
+    ledger = Path(out) / manifest["cleaning"]
+    cleaned = json.loads(ledger.read_bytes())
+    written = any("path" in part for part in cleaned["parts"])
+    lines = clean_summary(cleaned, str(ledger.parent)).splitlines(keepends=True)
+    lines = [line for line in lines if written or not line.startswith("kept documents:")]
+    return "".join(lines) + pack_summary(manifest, out)
 
 
 def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:

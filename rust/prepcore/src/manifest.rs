@@ -89,15 +89,22 @@ impl FileRecord {
 /// A part: whole segments of the input, committed together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// The kept documents.
+    /// The kept documents; none where they were packed and not written.
     #[serde(flatten)]
-    pub kept: FileRecord,
+    pub kept: Option<FileRecord>,
     /// The keys of the documents that came first.
     pub keys: FileRecord,
     /// The dropped documents.
     pub dropped: FileRecord,
     /// What became of the part's rows.
     pub counts: Counts,
+}
+
+impl PartRecord {
+    /// Its files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.kept.iter().chain([&self.keys, &self.dropped])
+    }
 }
 
 /// What became of rows. [`Counts::check`] holds the sums to their promise.
@@ -274,8 +281,15 @@ pub(crate) fn of_finished<Manifest: DeserializeOwned>(folder: &Path, format: &st
 
 /// The parts of a cleaned folder as an input; `None` where the folder is not one.
 pub(crate) fn parts_of_folder(folder: &Path) -> Result<Option<Vec<String>>> {
-    let manifest = Cleaned::of_folder(folder)?;
-    Ok(manifest.map(|manifest| manifest.parts.into_iter().map(|part| part.kept.path).collect()))
+    let Some(manifest) = Cleaned::of_folder(folder)? else { return Ok(None) };
+    let kept = |part: PartRecord| {
+        part.kept.map(|kept| kept.path).ok_or_else(|| {
+            Error::input(folder, "holds no documents: they were packed and not written").hint(
+                "`prepcore clean --tokenizer … --keep-text` writes both; token folders lie one folder up",
+            )
+        })
+    };
+    manifest.parts.into_iter().map(kept).collect::<Result<_>>().map(Some)
 }
 
 /// Rows read by file.

@@ -8,6 +8,7 @@ mod clean;
 mod condition;
 mod dedup;
 mod draw;
+mod one_pass;
 mod pack;
 mod rules;
 mod size;

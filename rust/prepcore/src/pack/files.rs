@@ -21,18 +21,26 @@ impl SplitRecord {
 }
 
 impl Packed {
-    /// The names of the files that stay as they are when documents are laid in other rows or put in another order:
-    /// the tokenizer's, where documents came from, and what could not be read. Relative to the token folder.
+    /// The names of the files that stay as they are when documents are laid in other rows: where documents came from,
+    /// what could not be read, the tokenizer, and the ledger of cleaning where there is one. Relative to the token
+    /// folder.
     ///
     /// # Errors
-    /// [`Error::Io`] where the tokenizer's folder cannot be read.
+    /// [`Error::Io`] where a folder cannot be read.
     pub(crate) fn companions(&self, root: &Path) -> Result<Vec<String>> {
-        let folder = root.join(&self.tokenizer.path);
-        let failed = |error| Error::io(&folder, "read", error);
         let mut names = ["unreadable.jsonl", "sources.parquet"].map(String::from).to_vec();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            names.push(format!("{}/{}", self.tokenizer.path, name.to_string_lossy()));
+        let ledger = self.cleaning.as_deref().and_then(|manifest| manifest.rsplit_once('/'));
+        let mut folders: Vec<String> = ledger.map(|(folder, _)| folder.to_owned()).into_iter().collect();
+        folders.push(self.tokenizer.path.clone());
+        while let Some(name) = folders.pop() {
+            let folder = root.join(&name);
+            let failed = |error| Error::io(&folder, "read", error);
+            for entry in fs::read_dir(&folder).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let inner = format!("{name}/{}", entry.file_name().to_string_lossy());
+                let is_folder = entry.path().is_dir();
+                if is_folder { &mut folders } else { &mut names }.push(inner);
+            }
         }
         Ok(names)
     }

@@ -26,6 +26,10 @@ pub struct Packed {
     pub configuration: Value,
     /// The input, by file number.
     pub inputs: Vec<InputRecord>,
+    /// The manifest of the cleaning that was done in the same pass, relative to the token folder: counts below are
+    /// then of the documents that it kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cleaning: Option<String>,
     /// The tokenizer used.
     pub tokenizer: TokenizerRecord,
     /// What stands before and after each document, and who said so.

@@ -15,6 +15,8 @@ pub(crate) struct TokenPart {
     pub(crate) sources: FileRecord,
     /// Documents of it that could not be read or encoded.
     pub(crate) unreadable: u64,
+    /// Where these are named, where there are any.
+    pub(crate) not_packed: Option<FileRecord>,
 }
 
 /// One side of the split of a part.
@@ -38,7 +40,7 @@ impl TokenPart {
     /// All its files, with their sizes.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         let sides = [&self.training, &self.validation].into_iter().flat_map(Side::files);
-        sides.chain([self.sources.path_and_bytes()])
+        sides.chain([&self.sources].into_iter().chain(&self.not_packed).map(FileRecord::path_and_bytes))
     }
 
     /// Documents that were encoded.

@@ -10,6 +10,7 @@ use super::emit::{Emit, InOrder};
 use super::folder::CleanFolder;
 use super::judge::{Decide, Deduplication};
 use super::looking::looking;
+use super::one_pass::OnePass;
 use super::part_writer::PartWriter;
 use super::pool;
 use super::tally::{Means, Tally};
@@ -21,7 +22,7 @@ use crate::ledger::KeyFile;
 use crate::manifest::{self, Cleaned, HashRecord, RowsBySource};
 use crate::resume::{FinishedParts, Identity, RunFolder};
 use crate::source::Remaining;
-use crate::{Error, Result};
+use crate::{Error, Result, sink};
 
 mod on_disk;
 #[cfg(test)]
@@ -40,12 +41,28 @@ pub enum Outcome<Manifest = Cleaned> {
     Waiting(Waiting),
 }
 
+impl Outcome<()> {
+    /// The outcome with the manifest that a finished run has written.
+    pub(crate) fn read<Manifest>(
+        self,
+        manifest: impl FnOnce() -> Result<Manifest>,
+    ) -> Result<Outcome<Manifest>> {
+        Ok(match self {
+            Self::Finished(()) => Outcome::Finished(manifest()?),
+            Self::FinishedBefore(()) => Outcome::FinishedBefore(manifest()?),
+            Self::Waiting(waiting) => Outcome::Waiting(waiting),
+        })
+    }
+}
+
 /// A run at work.
 pub(crate) struct Cleaning<'a> {
     configuration: &'a Clean,
     folder: &'a CleanFolder<'a>,
     identity: Identity,
     run: RunFolder,
+    /// What is to be done with the tokens, where documents are packed.
+    one_pass: Option<OnePass<'a>>,
     budget: Budget,
     tally: Tally,
 }
@@ -65,13 +82,14 @@ impl<'a> Cleaning<'a> {
         folder: &'a CleanFolder<'a>,
         identity: Identity,
         run: RunFolder,
+        one_pass: Option<OnePass<'a>>,
     ) -> Self {
         let budget = folder.judge.budget(configuration);
-        Self { configuration, folder, identity, run, budget, tally: Tally::default() }
+        Self { configuration, folder, identity, run, one_pass, budget, tally: Tally::default() }
     }
 
     /// Runs to the end, or as far as other shards allow.
-    pub(crate) fn run(mut self, watcher: Watcher<'_>) -> Result<Outcome> {
+    pub(crate) fn run(mut self, watcher: Watcher<'_>) -> Result<Outcome<()>> {
         let ended = match self.work(&mut *watcher) {
             Ok(Some(waiting)) => Ok(Outcome::Waiting(waiting)),
             Ok(None) => self.finish(watcher).map(Outcome::Finished),
@@ -82,7 +100,7 @@ impl<'a> Cleaning<'a> {
             // The working folder may have gone under our feet.
             _ => {
                 if self.run.is_finished_elsewhere()? {
-                    return self.finished_elsewhere().map(Outcome::Finished);
+                    return Ok(Outcome::Finished(()));
                 }
             }
         }
@@ -125,7 +143,7 @@ impl<'a> Cleaning<'a> {
         for part in finished.iter() {
             let mut look = || watcher(self.folder.progress);
             look()?;
-            let keys = KeyFile::open(self.run.out(), &part.cleaned()?.keys)?.keys();
+            let keys = KeyFile::open(&self.run.ledger(), &part.cleaned()?.keys)?.keys();
             deduplication.remember(looking(keys, look), Twin::Input)?;
         }
         if deduplication.is_over_budget() {
@@ -157,26 +175,32 @@ impl<'a> Cleaning<'a> {
         Ok(spent)
     }
 
-    /// Writes what belongs to all parts together, and the manifest.
-    fn finish(&mut self, watcher: Watcher<'_>) -> Result<Cleaned> {
+    /// Writes what belongs to all parts together, and the manifests.
+    fn finish(&mut self, watcher: Watcher<'_>) -> Result<()> {
         let (finished, begun) = self.run.finished()?;
         let tally = std::mem::take(&mut self.tally);
         let progress = self.folder.progress;
+        let ledger = self.run.ledger();
         let complete = |look: &mut dyn FnMut() -> Result<()>| {
             let manifest = self.manifest(&finished)?;
             let unreadable = finished.iter().filter_map(|finished| finished.unreadable.as_ref());
-            self.run.join(unreadable, self.run.out().join("unreadable.jsonl"), look)?;
+            self.run.join(unreadable, ledger.join("unreadable.jsonl"), look)?;
             Ok((manifest, self.facts(tally, begun)))
         };
-        match self.run.finish(&mut || watcher(progress), complete)? {
-            Some(manifest) => Ok(manifest),
-            None => self.finished_elsewhere(),
+        let look: &mut dyn FnMut() -> Result<()> = &mut || watcher(progress);
+        match &self.one_pass {
+            None => self.run.finish(look, complete).map(drop),
+            Some(one_pass) => {
+                let complete = |look: &mut dyn FnMut() -> Result<()>| {
+                    let (manifest, facts) = complete(&mut *look)?;
+                    let packed = one_pass.complete(&self.run, &finished, &manifest, look)?;
+                    sink::write_json(ledger.join(manifest::RUN), &facts)?;
+                    sink::write_json(ledger.join(manifest::MANIFEST), &manifest)?;
+                    Ok((packed, facts))
+                };
+                self.run.finish(look, complete).map(drop)
+            }
         }
-    }
-
-    /// The manifest that another shard has written.
-    fn finished_elsewhere(&self) -> Result<Cleaned> {
-        manifest::of_finished(self.run.out(), manifest::CLEANED_FORMAT)
     }
 
     /// The manifest of a run of which these parts are all.

@@ -1,6 +1,9 @@
 //! The road of `clean` that writes: parts of row groups, and their ledger.
 
+use arrow_array::BooleanArray;
+
 use super::Progress;
+use super::encoding::Encoded;
 use super::folder::CleanFolder;
 use super::grouping::{Grouping, Job};
 use super::judge::{Decide, Decided, Judged};
@@ -9,7 +12,7 @@ use super::pool::{Event, Reservation, Road, Step};
 use crate::Result;
 use crate::ledger::{self, Fate, KeyRecord};
 use crate::manifest::RowsBySource;
-use crate::source::{Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
+use crate::source::{Documents, Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
 
 /// The road over the parts that remain.
 pub(crate) struct Emit<'a> {
@@ -119,13 +122,23 @@ impl<'a> Road for Emit<'a> {
         }
         let kept: Vec<_> =
             job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
-        let documents = folder.documents.encode(&kept)?;
+        let documents = folder.documents.as_ref().map(|sink| sink.encode(&kept)).transpose()?;
+        let encoded = folder.tokens.as_ref().map(|tokens| {
+            let mut encoded = Encoded::default();
+            let mut units = kept.iter();
+            let stopping = self.remaining.stopping();
+            let encode = |(documents, keep): &(&Documents, BooleanArray)| {
+                tokens.encoding.encode(documents, |row| keep.value(row), stopping, &mut encoded)
+            };
+            units.try_for_each(encode).map(|()| encoded)
+        });
+        let encoded = encoded.transpose()?;
         drop(kept);
         let dropped = folder.dropped.encode(&dropped)?;
         Progress::add(&folder.progress.kept, counts.kept);
         let _held = job.units.into_iter().map(|(_, held)| held).collect();
         let (part, close) = (job.part, job.close);
-        Ok(Done { part, close, documents, dropped, keys, unreadable, counts, rows, facts, _held })
+        Ok(Done { part, close, documents, encoded, dropped, keys, unreadable, counts, rows, facts, _held })
     }
 
     fn write(&self, writer: &mut PartWriter<'a>, done: Done) -> Result<()> {

@@ -22,8 +22,8 @@ pub(crate) struct Encoded {
     pub(crate) validation: TokenBatch,
     /// Which side each document is on, and where it stood.
     pub(crate) places: Vec<(Split, Address)>,
-    /// Documents that could not be encoded.
-    pub(crate) refused: Vec<Unreadable>,
+    /// Documents that could not be encoded, and rows that could not be read.
+    pub(crate) unreadable: Vec<Unreadable>,
 }
 
 impl<'a> Encoding<'a> {
@@ -55,7 +55,7 @@ impl<'a> Encoding<'a> {
             };
             match batch.encode(&**encoder, special, text) {
                 Ok(()) => encoded.places.push((split, *address)),
-                Err(error) => encoded.refused.push(Unreadable::row(*address, None, error)),
+                Err(error) => encoded.unreadable.push(Unreadable::row(*address, None, error)),
             }
         }
         Ok(())

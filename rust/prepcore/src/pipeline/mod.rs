@@ -15,6 +15,7 @@ mod grouping;
 mod judge;
 mod looking;
 mod measure;
+pub mod one_pass;
 pub mod pack;
 mod packing;
 mod part_writer;

@@ -21,7 +21,8 @@ use crate::{Result, sink};
 /// How `pack` reads its input: the text alone.
 #[must_use]
 pub fn options(configuration: &Pack) -> Options {
-    Options::of_text(&configuration.text_column, configuration.memory)
+    let options = Options::of_text(&configuration.text_column, configuration.memory);
+    Options { parts_of_cleaned: true, ..options }
 }
 
 /// Finds what a run would be refused for, and says what it would read and write; does nothing else.

@@ -91,12 +91,8 @@ impl<'a> Packing<'a> {
         let progress = self.folder.progress;
         let complete = |look: &mut dyn FnMut() -> Result<()>| {
             let mut manifest = self.manifest(&finished)?;
-            let out = self.run.out();
-            let unreadable = finished.iter().filter_map(|finished| finished.unreadable.as_ref());
-            self.run.join(unreadable, out.join("unreadable.jsonl"), &mut *look)?;
-            join_sources(&self.run, &finished, &mut *look)?;
+            complete_folder(&self.run, &finished, self.tokenization, &mut *look)?;
             arrange(self.configuration, &self.run, &mut manifest, look)?;
-            self.tokenization.folder.copy_to(&out.join(TOKENIZER))?;
             let means = Means {
                 threads_asked_for: self.configuration.threads,
                 threads: self.width.threads(),
@@ -118,16 +114,26 @@ impl<'a> Packing<'a> {
     }
 }
 
-/// Writes `sources.parquet` of the parts.
-pub(crate) fn join_sources(
+/// Writes what belongs to all parts of a token folder together: the rows that have no tokens, where documents came
+/// from, the tokenizer.
+pub(crate) fn complete_folder(
     run: &RunFolder,
     finished: &FinishedParts,
+    tokenization: &Tokenization,
     look: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
+    let parts: Vec<&TokenPart> = finished.iter().map(|part| part.packed()).collect::<Result<_>>()?;
+    let not_packed = parts.iter().filter_map(|part| part.not_packed.as_ref());
+    run.join(not_packed, run.out().join("unreadable.jsonl"), &mut *look)?;
+    join_sources(run, &parts, look)?;
+    tokenization.folder.copy_to(&run.out().join(TOKENIZER))
+}
+
+/// Writes `sources.parquet` of the parts.
+fn join_sources(run: &RunFolder, parts: &[&TokenPart], look: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut sources = Sources::create(run.out())?;
     let mut documents = 0;
-    for part in finished.iter() {
-        let part = part.packed()?;
+    for part in parts {
         documents += part.documents();
         sources.add(&run.out().join(&part.sources.path), &mut *look)?;
     }
@@ -173,6 +179,7 @@ pub(crate) fn describe(
         program,
         configuration: settings,
         inputs,
+        cleaning: None,
         tokenizer: TokenizerRecord {
             path: TOKENIZER.into(),
             fingerprint: tokenization.folder.fingerprint(),

@@ -1,20 +1,15 @@
 //! The road of `pack` into a folder: documents are read, numbered, encoded on any thread, and joined in order, part by
 //! part.
 
-use std::path::PathBuf;
-
 use super::Progress;
 use super::encoding::{Encoded, Encoding};
 use super::grouping::{Close, Grouping, Job};
 use super::pool::{Event, Reservation, Road, Step};
-use super::token_part::{OpenTokens, Rests, TokenSink, record};
+use super::token_part::{OpenTokens, Rests, TokenSink};
 use crate::manifest::RowsBySource;
 use crate::pack::Provenance;
 use crate::resume::{Finished, RunFolder};
-use crate::sink::AtomicFile;
-use crate::source::{
-    Documents, Numbering, Part, PartFacts, Plan, Position, Remaining, Unit, Unreadable, UnreadableLine,
-};
+use crate::source::{Documents, Numbering, Part, PartFacts, Plan, Position, Remaining, Unit};
 use crate::{Error, Result};
 
 /// What all tasks of a run share.
@@ -56,7 +51,6 @@ pub(crate) struct Done {
     part: Part,
     close: Option<Close>,
     encoded: Encoded,
-    unreadable: Vec<Unreadable>,
     rows: RowsBySource,
     facts: PartFacts,
     /// Given back once it is written.
@@ -105,7 +99,7 @@ impl<'a> Road for PackRoad<'a> {
     fn finish(&self, job: Job<Documents>) -> Result<Done> {
         let Job { part, units, close } = job;
         let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
-        let (mut encoded, mut unreadable) = (Encoded::default(), Vec::new());
+        let mut encoded = Encoded::default();
         let mut held = Vec::with_capacity(units.len());
         for (documents, reservation) in units {
             rows.count(&documents);
@@ -114,16 +108,15 @@ impl<'a> Road for PackRoad<'a> {
                 facts.add_lines(lines.source, lines.count);
             }
             self.folder.encoding.encode(&documents, |_| true, self.remaining.stopping(), &mut encoded)?;
-            unreadable.extend(documents.unreadable);
+            encoded.unreadable.extend(documents.unreadable);
             held.push(reservation);
         }
-        unreadable.append(&mut encoded.refused);
-        unreadable.sort_by_key(|row| row.address);
+        encoded.unreadable.sort_by_key(|row| row.address);
         let progress = self.folder.progress;
         Progress::add(&progress.documents, facts.documents);
         Progress::add(&progress.kept, encoded.places.len() as u64);
-        Progress::add(&progress.unreadable, unreadable.iter().map(|row| row.rows).sum());
-        Ok(Done { part, close, encoded, unreadable, rows, facts, _held: held })
+        Progress::add(&progress.unreadable, encoded.unreadable.iter().map(|row| row.rows).sum());
+        Ok(Done { part, close, encoded, rows, facts, _held: held })
     }
 
     fn write(&self, writer: &mut PackWriter<'a>, done: Done) -> Result<()> {
@@ -145,10 +138,6 @@ pub(crate) struct PackWriter<'a> {
 struct OpenPart {
     part: Part,
     tokens: OpenTokens,
-    /// Made when the first unreadable row comes; most parts have none.
-    unreadable: Option<AtomicFile>,
-    unreadable_path: PathBuf,
-    unreadable_rows: u64,
     rows: RowsBySource,
     facts: PartFacts,
 }
@@ -185,14 +174,12 @@ impl<'a> PackWriter<'a> {
     }
 
     fn create(&mut self, part: Part) -> Result<OpenPart> {
-        let stem = |prefix: &str| part.stem(prefix);
+        let plan = self.folder.plan;
+        let stem = |prefix: &str| plan.stem(part, prefix);
         let rests = std::mem::take(&mut self.rests);
         Ok(OpenPart {
             part,
             tokens: OpenTokens::create(&self.folder.sink, self.run, stem, rests)?,
-            unreadable: None,
-            unreadable_path: self.run.path(&format!("unreadable/{}.jsonl", stem("part"))),
-            unreadable_rows: 0,
             rows: RowsBySource::default(),
             facts: PartFacts::default(),
         })
@@ -201,36 +188,21 @@ impl<'a> PackWriter<'a> {
 
 impl OpenPart {
     fn append(&mut self, plan: &Plan, provenance: &mut Provenance, done: Done) -> Result<()> {
-        self.tokens.append(&done.encoded, |address| provenance.trace(address))?;
-        if !done.unreadable.is_empty() {
-            let file = match self.unreadable.take() {
-                Some(file) => file,
-                None => AtomicFile::create(self.unreadable_path.clone())?,
-            };
-            let file = self.unreadable.insert(file);
-            for row in &done.unreadable {
-                file.append(&UnreadableLine::encode(row, &plan.files)?)?;
-                self.unreadable_rows += row.rows;
-            }
-        }
+        self.tokens.append(&done.encoded, &plan.files, |address| provenance.trace(address))?;
         self.rows.add_all(&done.rows);
         self.facts.add(&done.facts);
         Ok(())
     }
 
     fn commit(self, plan: &Plan, run: &RunFolder, close: Close) -> Result<(Finished, Rests)> {
-        let Self { part, tokens, unreadable, unreadable_path, unreadable_rows, rows, facts } = self;
+        let Self { part, tokens, rows, facts } = self;
         // What was read must be what was planned: its fingerprint will be looked at when the run goes on.
         plan.check_unchanged(plan.sources_of(part.number))?;
-        let unreadable = match unreadable {
-            None => None,
-            Some(file) => Some(record(run.out(), &unreadable_path, unreadable_rows, file.commit()?)),
-        };
-        let (tokens, rests) = tokens.commit(run, unreadable_rows)?;
-        let packed = tokens.documents();
-        if facts.documents != packed + unreadable_rows {
+        let (tokens, rests) = tokens.commit(run)?;
+        let (packed, unreadable) = (tokens.documents(), tokens.unreadable);
+        if facts.documents != packed + unreadable {
             return Err(Error::Internal(format!(
-                "{}: {} documents read, but {packed} packed + {unreadable_rows} unreadable",
+                "{}: {} documents read, but {packed} packed + {unreadable} unreadable",
                 part.stem("part"),
                 facts.documents
             )));
@@ -241,7 +213,7 @@ impl OpenPart {
             next: close.next,
             record: None,
             tokens: Some(tokens),
-            unreadable,
+            unreadable: None,
             rows: rows.into_list(),
             facts,
         };

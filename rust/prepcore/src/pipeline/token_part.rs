@@ -10,7 +10,7 @@ use crate::manifest::FileRecord;
 use crate::pack::{Side, TokenBatch, TokenPart};
 use crate::resume::{Finished, RunFolder};
 use crate::sink::{AtomicFile, RowSink, RowWriter, SourceWriter, TokenWidth, TokenWriter, Written};
-use crate::source::Address;
+use crate::source::{Address, SourceFile, UnreadableLine};
 use crate::{Error, Result};
 
 /// The subfolder of the documents held out.
@@ -71,10 +71,12 @@ pub(crate) struct OpenTokens {
     training: SideWriter,
     validation: SideWriter,
     sources: SourceWriter,
-    /// Names of the part's files, relative to the output folder.
-    sources_name: String,
-    rest_stem: String,
-    out: PathBuf,
+    sources_path: PathBuf,
+    /// Made when the first document comes that could not be read or encoded; most parts have none.
+    unreadable: Option<AtomicFile>,
+    unreadable_path: PathBuf,
+    unreadable_rows: u64,
+    stem: String,
 }
 
 impl OpenTokens {
@@ -86,21 +88,24 @@ impl OpenTokens {
         rests: Rests,
     ) -> Result<Self> {
         let out = run.out();
-        let (sources_name, rest_stem) = (format!("sources/{}.parquet", stem("part")), stem("part"));
+        let sources_path = run.path(&format!("sources/{}.parquet", stem("part")));
         Ok(Self {
             training: SideWriter::new(sink, out, sink.training, &stem, rests.training),
             validation: SideWriter::new(sink, out, VALIDATION, &stem, rests.validation),
-            sources: SourceWriter::create(run.path(&sources_name))?,
-            sources_name,
-            rest_stem,
-            out: out.to_path_buf(),
+            sources: SourceWriter::create(sources_path.clone())?,
+            sources_path,
+            unreadable: None,
+            unreadable_path: run.path(&format!("not-packed/{}.jsonl", stem("part"))),
+            unreadable_rows: 0,
+            stem: stem("part"),
         })
     }
 
-    /// Appends documents; `trace` tells where one came from.
+    /// Appends documents of some of these files; `trace` tells where one came from.
     pub(crate) fn append(
         &mut self,
         encoded: &Encoded,
+        files: &[SourceFile],
         mut trace: impl FnMut(Address) -> Result<(Arc<str>, u64)>,
     ) -> Result<()> {
         self.training.append(&encoded.training)?;
@@ -109,21 +114,32 @@ impl OpenTokens {
             let (source, row) = trace(*address)?;
             self.sources.append(*split, source, row)?;
         }
+        for row in &encoded.unreadable {
+            let file = match self.unreadable.take() {
+                Some(file) => file,
+                None => AtomicFile::create(self.unreadable_path.clone())?,
+            };
+            self.unreadable.insert(file).append(&UnreadableLine::encode(row, files)?)?;
+            self.unreadable_rows += row.rows;
+        }
         Ok(())
     }
 
     /// Commits all files; gives what the next part's rows begin with.
-    pub(crate) fn commit(self, run: &RunFolder, unreadable: u64) -> Result<(TokenPart, Rests)> {
-        let Self { training, validation, sources, sources_name, rest_stem, out } = self;
-        let rest_path = |side: &str| run.path(&format!("rest/{rest_stem}.{side}"));
-        let (training, training_rest) = training.commit(&out, rest_path("training"))?;
-        let (validation, validation_rest) = validation.commit(&out, rest_path("validation"))?;
+    pub(crate) fn commit(self, run: &RunFolder) -> Result<(TokenPart, Rests)> {
+        let Self { training, validation, sources, unreadable_rows, stem, .. } = self;
+        let (training, training_rest) = training.commit(run, &format!("rest/{stem}.training"))?;
+        let (validation, validation_rest) = validation.commit(run, &format!("rest/{stem}.validation"))?;
         let (written, rows) = sources.commit()?;
-        let sources = record(&out, &run.path(&sources_name), rows, written);
-        let part = TokenPart { training, validation, sources, unreadable };
+        let sources = record(run, &self.sources_path, rows, written);
+        let not_packed = match self.unreadable {
+            None => None,
+            Some(file) => Some(record(run, &self.unreadable_path, unreadable_rows, file.commit()?)),
+        };
+        let part = TokenPart { training, validation, sources, unreadable: unreadable_rows, not_packed };
         if part.documents() != rows {
             let documents = part.documents();
-            let message = format!("{rest_stem}: {documents} documents were encoded, {rows} have a source");
+            let message = format!("{stem}: {documents} documents were encoded, {rows} have a source");
             return Err(Error::Internal(message));
         }
         Ok((part, Rests { training: training_rest, validation: validation_rest }))
@@ -163,22 +179,21 @@ impl SideWriter {
         }
     }
 
-    fn commit(self, out: &Path, rest_path: PathBuf) -> Result<(Side, Vec<u32>)> {
+    fn commit(self, run: &RunFolder, rest_name: &str) -> Result<(Side, Vec<u32>)> {
         match self {
             Self::Tokens(writer) => Ok((writer.commit()?, Vec::new())),
             Self::Rows(writer) => {
                 let (mut side, rest) = writer.commit()?;
-                let mut file = AtomicFile::create(rest_path.clone())?;
+                let path = run.path(rest_name);
+                let mut file = AtomicFile::create(path.clone())?;
                 file.append(&rest.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>())?;
-                side.rest = Some(record(out, &rest_path, rest.len() as u64, file.commit()?));
+                side.rest = Some(record(run, &path, rest.len() as u64, file.commit()?));
                 Ok((side, rest))
             }
         }
     }
 }
 
-/// The record of a file, by its path relative to the output folder.
-pub(crate) fn record(out: &Path, path: &Path, rows: u64, written: Written) -> FileRecord {
-    let path = path.strip_prefix(out).unwrap_or(path).to_string_lossy().into_owned();
-    FileRecord { path, rows, bytes: written.bytes, checksum: written.checksum }
+fn record(run: &RunFolder, path: &Path, rows: u64, Written { bytes, checksum }: Written) -> FileRecord {
+    FileRecord { path: run.relative(path), rows, bytes, checksum }
 }

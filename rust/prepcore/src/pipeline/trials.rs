@@ -15,6 +15,7 @@ use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 
 use crate::sink::fault::Faults;
+use crate::tokenize::train_byte_level;
 use crate::{Error, Result};
 
 /// Texts of several lines, a third of them repeats, some too short, with an address and now and then a listed word.
@@ -78,6 +79,17 @@ pub(crate) fn inputs(folder: &Path) -> BTreeMap<&'static str, Vec<PathBuf>> {
     inputs
 }
 
+/// The folder of a tokenizer whose tokens are bytes, `<s>` and `</s>`.
+pub(crate) fn tokenizer_of_bytes(folder: &Path) -> PathBuf {
+    let tokenizer = folder.join("tokenizer");
+    if !tokenizer.exists() {
+        fs::create_dir(&tokenizer).unwrap();
+        let special = ["<s>".to_owned(), "</s>".to_owned()];
+        train_byte_level(std::iter::empty(), 258, &special, 1).unwrap().write(&tokenizer).unwrap();
+    }
+    tokenizer
+}
+
 /// Every file of a finished folder but `run.json`, with its content.
 pub(crate) fn content(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
@@ -117,7 +129,9 @@ fn committed(out: &Path) -> (BTreeMap<PathBuf, (u64, SystemTime)>, u64) {
         let mut paths = Vec::new();
         paths_in(finished, &mut paths);
         for path in paths {
-            let path = out.join(path);
+            // What cleaning writes lies deeper where tokens are written, too.
+            let places = [out.join(&path), out.join("cleaning").join(&path)];
+            let path = places.into_iter().find(|path| path.exists()).unwrap();
             let found = path.metadata().unwrap();
             files.insert(path, (found.ino(), found.modified().unwrap()));
         }

@@ -31,12 +31,15 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Whether its files are there, with the sizes that they had.
-    pub(crate) fn is_there(&self, out: &Path) -> bool {
-        let cleaned = self.record.iter().flat_map(|record| [&record.kept, &record.keys, &record.dropped]);
+    /// Whether its files are there, with the sizes that they had: those of cleaning in the folder of the ledger.
+    pub(crate) fn is_there(&self, out: &Path, ledger: &Path) -> bool {
+        let are_there = |folder: &Path, mut files: Box<dyn Iterator<Item = (&str, u64)> + '_>| {
+            files.all(|(path, bytes)| folder.join(path).metadata().is_ok_and(|found| found.len() == bytes))
+        };
+        let cleaned = self.record.iter().flat_map(PartRecord::files).map(FileRecord::path_and_bytes);
+        let unreadable = self.unreadable.iter().map(FileRecord::path_and_bytes);
         let packed = self.tokens.iter().flat_map(TokenPart::files);
-        let mut files = cleaned.chain(&self.unreadable).map(FileRecord::path_and_bytes).chain(packed);
-        files.all(|(path, bytes)| out.join(path).metadata().is_ok_and(|found| found.len() == bytes))
+        are_there(ledger, Box::new(cleaned)) && are_there(out, Box::new(packed.chain(unreadable)))
     }
 
     /// What cleaning made of it.

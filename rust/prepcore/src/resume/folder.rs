@@ -152,6 +152,16 @@ impl RunFolder {
         &self.out
     }
 
+    /// The folder of the ledger of cleaning.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.out.join(self.layout.ledger)
+    }
+
+    /// A path as records give it: relative to the output folder.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.out).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
     /// The share of this process.
     pub(crate) fn shard(&self) -> Shard {
         self.shard
@@ -165,7 +175,7 @@ impl RunFolder {
     /// The parts that are finished and still there, and how often a process was at work.
     pub(crate) fn finished(&self) -> Result<(FinishedParts, u64)> {
         let Entries { finished, begun } = Entries::read(&self.out.join(UNFINISHED))?;
-        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out));
+        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out, &self.ledger()));
         Ok((FinishedParts::new(there), begun))
     }
 

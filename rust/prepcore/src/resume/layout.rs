@@ -20,6 +20,8 @@ pub(crate) struct Layout {
     pub(super) files: &'static [&'static str],
     /// How the names of parts begin.
     pub(super) prefixes: &'static [&'static str],
+    /// The folder of the ledger of cleaning; empty where that is the output folder itself.
+    pub(super) ledger: &'static str,
 }
 
 impl Layout {
@@ -38,20 +40,45 @@ pub(crate) const CLEANED: Layout = Layout {
     working: &[".unfinished/unreadable", ".unfinished/signatures", ".unfinished/duplicates"],
     files: &["run.json", "unreadable.jsonl", "report.html"],
     prefixes: &["part-"],
+    ledger: "",
 };
 
 /// What `pack` makes.
 pub(crate) const TOKENS: Layout = Layout {
     format: TOKENS_FORMAT,
     verb: "prepcore pack",
-    folders: &["validation", "tokenizer"],
+    folders: TOKEN_FOLDERS,
     at_once: &[],
     working: &[
-        ".unfinished/unreadable",
         ".unfinished/sources",
+        ".unfinished/not-packed",
         ".unfinished/rest",
         ".unfinished/input-order",
     ],
-    files: &["run.json", "unreadable.jsonl", "sources.parquet", "report.html"],
-    prefixes: &["tokens-", "part-", "rows-"],
+    files: TOKEN_FILES,
+    prefixes: TOKEN_PREFIXES,
+    ledger: "",
 };
+
+/// What `clean` makes that packs what it keeps.
+pub(crate) const CLEANED_TOKENS: Layout = Layout {
+    format: TOKENS_FORMAT,
+    verb: "prepcore clean --tokenizer",
+    folders: TOKEN_FOLDERS,
+    at_once: &["cleaning/keys", "cleaning/dropped"],
+    working: &[
+        ".unfinished/sources",
+        ".unfinished/not-packed",
+        ".unfinished/unreadable",
+        ".unfinished/signatures",
+        ".unfinished/duplicates",
+    ],
+    files: TOKEN_FILES,
+    prefixes: TOKEN_PREFIXES,
+    ledger: "cleaning",
+};
+
+// Either may replace what the other has made, which has a manifest of the same format.
+const TOKEN_FOLDERS: &[&str] = &["validation", "tokenizer", "cleaning/keys", "cleaning/dropped", "cleaning"];
+const TOKEN_FILES: &[&str] = &["run.json", "unreadable.jsonl", "sources.parquet", "report.html"];
+const TOKEN_PREFIXES: &[&str] = &["tokens-", "part-", "rows-"];
