@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
-    from prepcore.runs import pack, tokenizer
+    from prepcore.runs import pack, repack, tokenizer
 
 __all__ = [
     "Cleaned",
@@ -48,6 +48,7 @@ __all__ = [
     "clean",
     "measure",
     "pack",
+    "repack",
     "tokenizer",
     "train_classifier",
 ]
@@ -70,6 +71,7 @@ _HOME = {
     "clean": "prepcore.frames",
     "measure": "prepcore.measures",
     "pack": "prepcore.runs",
+    "repack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
     "train_classifier": "prepcore.classifier.train",
 }

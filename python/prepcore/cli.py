@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from prepcore.arguments import Command, Program, parse_size, printable
+from prepcore.arguments import Command, Program, UsageError, parse_size, printable
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 from prepcore.report.about import COMMAND as RULES
@@ -36,7 +36,7 @@ def pack(command: PackCommand) -> int:
     """Run ``prepcore pack``."""
     from prepcore.report.summary import pack_summary
 
-    return _run("pack", command, pack_summary)
+    return _run("pack", _with_places(command), pack_summary)
 
 
 def tokenizer(command: TokenizerCommand) -> int:
@@ -64,6 +64,25 @@ def classifier_train(command: ClassifierTrainingCommand) -> int:
         text = printable(training_summary(manifest, command.out))
         (sys.stderr if command.json else sys.stdout).write(text)
     return 0
+
+
+def _with_places(command: PackCommand) -> PackCommand:
+    """Return the command with the folder it writes: a token folder alone is packed again where it lies.
+
+    Raises
+    ------
+    UsageError
+        When documents are to be packed without a tokenizer or a folder.
+    """
+    from prepcore.runs import is_token_folder
+
+    if len(command.inputs) == 1 and is_token_folder(command.inputs[0]):
+        return replace(command, out=command.out or command.inputs[0])
+    missing = [f"--{name}" for name in ("tokenizer", "out") if not getattr(command, name)]
+    if missing and not any(map(is_token_folder, command.inputs)):
+        hint = "only a token folder is packed again without them"
+        raise UsageError(f"{', '.join(missing)} must be given", hint)
+    return command
 
 
 def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
@@ -212,12 +231,15 @@ PROGRAM = Program(
             name="pack",
             summary="tokenise documents into training rows of one length",
             description="Tokenise documents, join them and cut rows of --sequence-length tokens. Every\n"
-            "token is accounted for: in a row, or left over and counted.",
+            "token is accounted for: in a row, or left over and counted. A token folder as INPUT is given\n"
+            "other rows, over the tokens it has.",
             configuration=lambda: PackCommand,
             run=pack,
             examples="""
   prepcore pack cleaned --tokenizer tokenizer --out tokens
   prepcore pack cleaned --tokenizer llama3/tokenizer.json --sequence-length 4096 --validation 1% --out tokens
+  prepcore pack cleaned --tokenizer tokenizer --packing best-fit --order shuffled --seed 7 --out tokens
+  prepcore pack tokens --sequence-length 8192 --packing best-fit
 """,
         ),
         Command(

@@ -29,7 +29,8 @@ def _sequence_length() -> Any:
 
 
 def _packing() -> Any:
-    return option("concatenate", "how documents fill rows: end to end, then cut")
+    text = "how documents fill rows: end to end, then cut; best-fit: whole, beside padding"
+    return option("concatenate", text)
 
 
 def _bos() -> Any:
@@ -200,7 +201,7 @@ class Clean(Settings):
         parse=str,
     )
     sequence_length: int = _sequence_length()
-    packing: Literal["concatenate"] = _packing()
+    packing: Literal["concatenate", "best-fit"] = _packing()
     bos: str = _bos()
     eos: str = _eos()
     special_tokens: Literal["text", "parse"] = _special_tokens()
@@ -231,15 +232,20 @@ class Clean(Settings):
 class Pack(Settings):
     """Settings of `pack`."""
 
-    tokenizer: str = option(help="tokenizer.json, or a folder that holds one", metavar="FILE_OR_DIR")
+    tokenizer: str = option(
+        "", "tokenizer.json, or a folder that holds one; token folders bring their own", metavar="FILE_OR_DIR"
+    )
     text_column: str = _text_column()
     sequence_length: int = _sequence_length()
-    packing: Literal["concatenate"] = _packing()
+    packing: Literal["concatenate", "best-fit"] = _packing()
     bos: str = _bos()
     eos: str = _eos()
     special_tokens: Literal["text", "parse"] = _special_tokens()
     validation: float = _validation()
     format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
+    order: Literal["input", "shuffled"] = option(
+        "input", "order of the training documents; shuffled: drawn from the seed"
+    )
     seed: int = option(0, "seed of what is random; packing in input order draws nothing", minimum=0)
     limit: int | None = _limit()
     overwrite: bool = _overwrite()
@@ -270,7 +276,16 @@ class CleanCommand(Showing, Reporting, Clean, Places):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackCommand(Showing, Pack, Places):
+class PackPlaces(Places):
+    """Where a run of `pack` reads and writes."""
+
+    out: str = option(
+        "", "folder to write; a token folder given as INPUT is changed itself without it", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackCommand(Showing, Pack, PackPlaces):
     """Command line of `prepcore pack`."""
 
 

@@ -44,15 +44,20 @@ def waiting_summary(waiting: Mapping[str, Any]) -> str:
 
 
 def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
-    """Lay out the tokens of the training and the validation half: in rows, left over."""
-    held_out = manifest.get("validation")
-    rows: list[tuple[str, ...]] = [("", "documents", "tokens", "rows", "left over", "tokens/byte")]
-    rows.append(_split_row("training", manifest))
-    if held_out:
-        rows.append(_split_row("validation", held_out))
-    lines = _table(rows)
+    """Lay out the tokens of the training and the validation half: in rows, left over or beside padding."""
+    halves: list[tuple[str, Mapping[str, Any]]] = [("training", manifest)]
+    if manifest.get("validation"):
+        halves.append(("validation", manifest["validation"]))
     length = manifest["sequence_length"]
-    lines.append(f"rows of {length:,} tokens: {out}")
+    if manifest["packing"] == "concatenate":
+        head: tuple[str, ...] = ("", "documents", "tokens", "rows", "left over", "tokens/byte")
+        cells, by = [_split_row(label, split) for label, split in halves], ""
+    else:
+        head = ("", "documents", "cut", "tokens", "rows", "padding", "", "tokens/byte")
+        cells = [_indexed_row(label, split, length) for label, split in halves]
+        by = f", {manifest['packing']}"
+    lines = _table([head, *cells])
+    lines.append(f"rows of {length:,} tokens{by}: {out}")
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +96,15 @@ def _split_row(label: str, split: Mapping[str, Any]) -> tuple[str, ...]:
     tokens_a_byte = split["tokens"] / split["bytes"] if split["bytes"] else 0.0
     numbers = (split["documents"], split["tokens"], split["rows"], left_over)
     return (label, *(f"{number:,}" for number in numbers), f"{tokens_a_byte:.3f}")
+
+
+def _indexed_row(label: str, split: Mapping[str, Any], length: int) -> tuple[str, ...]:
+    """Lay out one half whose rows are in an index: documents cut, padding and its share of all places."""
+    [index] = [index for index in split["row_indexes"] if index["sequence_length"] == length]
+    tokens_a_byte = split["tokens"] / split["bytes"] if split["bytes"] else 0.0
+    counts = (split["documents"], index["documents_cut"], split["tokens"], split["rows"], split["padding"])
+    share = _share(split["padding"], split["rows"] * length)
+    return (label, *(f"{count:,}" for count in counts), share, f"{tokens_a_byte:.3f}")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

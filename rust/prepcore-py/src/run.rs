@@ -104,6 +104,9 @@ fn preview_of(
         }
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
+            if let Some(input) = pipeline::repack::TokenInput::find(inputs)? {
+                return pipeline::repack::preview(&configuration, &input, out).map(Some);
+            }
             configuration.validate()?;
             let plan = Plan::files_watched(inputs, pipeline::pack::options(&configuration), watcher)?;
             return pipeline::pack::preview(&configuration, &plan, inputs, out).map(Some);

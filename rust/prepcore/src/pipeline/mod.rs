@@ -1,5 +1,6 @@
 //! The verbs: each a road from sources to a sink over one pool of equal threads.
 
+mod arrange;
 mod budget;
 pub mod clean;
 pub mod clean_stream;
@@ -20,10 +21,13 @@ mod packing;
 mod part_writer;
 mod pool;
 mod preview;
+pub mod repack;
 mod rewriting;
+mod rows;
 mod run_facts;
 mod sample;
 mod scores;
+mod shuffle;
 mod sign;
 mod stages;
 mod tally;

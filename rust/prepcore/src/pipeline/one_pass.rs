@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::arrange::arrange;
 use super::clean::{check, identity};
 use super::cleaning::{Cleaning, Outcome};
 use super::encoding::Encoding;
@@ -93,7 +94,8 @@ impl OnePass<'_> {
         let kept = cleaned.counts.kept;
         let mut manifest = describe(self.configuration, self.tokenization, identity, finished, kept)?;
         manifest.cleaning = Some(format!("{CLEANING}/{MANIFEST}"));
-        complete_folder(run, finished, self.tokenization, look)?;
+        complete_folder(run, finished, self.tokenization, &mut *look)?;
+        arrange(self.configuration, run, &mut manifest, look)?;
         Ok(manifest)
     }
 }

@@ -87,6 +87,8 @@ pub(crate) fn finished_before(out: &Path) -> Result<Packed> {
     resume::check_whole(out, files.clone().map(|file| (file.path.as_str(), file.bytes)))?;
     let ends = files.filter_map(|file| Some((format!("{}.index", file.path), 8 * file.documents?)));
     let ends: Vec<(String, u64)> = ends.collect();
+    let indexes = splits.iter().flat_map(|split| &split.row_indexes);
+    resume::check_whole(out, indexes.map(|index| (index.path.as_str(), index.bytes)))?;
     resume::check_whole(out, ends.iter().map(|(path, bytes)| (path.as_str(), *bytes)))?;
     Ok(manifest)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::arrange::arrange;
 use super::pool::{self, Width};
 use super::tally::{Means, Tally};
 use super::token_folder::{PackFolder, PackOrder, PackRoad, PackWriter};
@@ -20,7 +21,7 @@ use crate::{Error, Result};
 const TOKENIZER: &str = "tokenizer";
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// A run at work.
 pub(crate) struct Packing<'a> {
@@ -89,8 +90,9 @@ impl<'a> Packing<'a> {
         let tally = std::mem::take(&mut self.tally);
         let progress = self.folder.progress;
         let complete = |look: &mut dyn FnMut() -> Result<()>| {
-            let manifest = self.manifest(&finished)?;
-            complete_folder(&self.run, &finished, self.tokenization, look)?;
+            let mut manifest = self.manifest(&finished)?;
+            complete_folder(&self.run, &finished, self.tokenization, &mut *look)?;
+            arrange(self.configuration, &self.run, &mut manifest, look)?;
             let means = Means {
                 threads_asked_for: self.configuration.threads,
                 threads: self.width.threads(),

@@ -102,7 +102,7 @@ fn output_bytes(plan: &Plan) -> u64 {
 }
 
 /// Free bytes at a path of which the last names may not exist yet.
-fn free_bytes(path: &Path) -> Option<u64> {
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let path = std::path::absolute(path).ok()?;
     let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
     let system = rustix::fs::statvfs(existing).ok()?;

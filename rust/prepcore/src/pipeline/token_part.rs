@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::encoding::Encoded;
-use crate::config::{Pack, TokenFormat};
+use crate::config::{DocumentOrder, Pack, TokenFormat};
 use crate::manifest::FileRecord;
 use crate::pack::{Side, TokenBatch, TokenPart};
 use crate::resume::{Finished, RunFolder};
@@ -16,9 +16,14 @@ use crate::{Error, Result};
 /// The subfolder of the documents held out.
 pub(crate) const VALIDATION: &str = "validation/";
 
+/// Where the training documents wait that are yet to be shuffled.
+const INPUT_ORDER: &str = ".unfinished/input-order/";
+
 /// How the tokens of a run are written.
 pub(crate) struct TokenSink {
     width: TokenWidth,
+    /// The subfolder of the training side.
+    training: &'static str,
     /// Cuts rows; none for token files, which readers cut.
     rows: Option<Arc<RowSink>>,
 }
@@ -29,7 +34,11 @@ impl TokenSink {
             TokenFormat::Tokens => None,
             TokenFormat::Parquet => Some(Arc::new(RowSink::new(configuration.sequence_length as usize)?)),
         };
-        Ok(Self { width: TokenWidth::of_vocabulary(vocabulary_size), rows })
+        let training = match configuration.order {
+            DocumentOrder::Input => "",
+            DocumentOrder::Shuffled => INPUT_ORDER,
+        };
+        Ok(Self { width: TokenWidth::of_vocabulary(vocabulary_size), training, rows })
     }
 }
 
@@ -81,7 +90,7 @@ impl OpenTokens {
         let out = run.out();
         let sources_path = run.path(&format!("sources/{}.parquet", stem("part")));
         Ok(Self {
-            training: SideWriter::new(sink, out, "", &stem, rests.training),
+            training: SideWriter::new(sink, out, sink.training, &stem, rests.training),
             validation: SideWriter::new(sink, out, VALIDATION, &stem, rests.validation),
             sources: SourceWriter::create(sources_path.clone())?,
             sources_path,

@@ -49,7 +49,12 @@ pub(crate) const TOKENS: Layout = Layout {
     verb: "prepcore pack",
     folders: TOKEN_FOLDERS,
     at_once: &[],
-    working: &[".unfinished/sources", ".unfinished/not-packed", ".unfinished/rest"],
+    working: &[
+        ".unfinished/sources",
+        ".unfinished/not-packed",
+        ".unfinished/rest",
+        ".unfinished/input-order",
+    ],
     files: TOKEN_FILES,
     prefixes: TOKEN_PREFIXES,
     ledger: "",

@@ -29,7 +29,7 @@ pub(crate) enum Split {
 }
 
 impl Split {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Training => "train",
             Self::Validation => "validation",

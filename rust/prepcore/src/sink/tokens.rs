@@ -31,7 +31,7 @@ impl TokenWidth {
         }
     }
 
-    fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -145,7 +145,7 @@ impl OpenFile {
 }
 
 /// `name|bytes a token`, the number of tokens, and that number in words; datatrove ends with no line feed.
-fn metadata_text(width: TokenWidth, tokens: u64) -> String {
+pub(super) fn metadata_text(width: TokenWidth, tokens: u64) -> String {
     format!("{TOKENIZER}|{}\n{tokens}\n{}", width.bytes(), in_words(tokens))
 }
 

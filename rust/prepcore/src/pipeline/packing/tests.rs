@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::config::{ByteSize, Pack, TokenFormat};
+use crate::config::{ByteSize, DocumentOrder, Pack, Packing, TokenFormat};
 use crate::pack::Packed;
 use crate::pipeline::Outcome;
 use crate::pipeline::pack::{options, pack};
@@ -13,7 +13,7 @@ use crate::sink::fault::Faults;
 use crate::source::Plan;
 
 /// Packs with a tokenizer of bytes, holding some documents out.
-fn configuration(folder: &Path) -> Pack {
+pub(crate) fn configuration(folder: &Path) -> Pack {
     let tokenizer = tokenizer_of_bytes(folder);
     let threads = Some(2);
     Pack {
@@ -26,12 +26,12 @@ fn configuration(folder: &Path) -> Pack {
     }
 }
 
-fn run(configuration: &Pack, inputs: &[PathBuf], out: &Path) -> Result<Outcome<Packed>> {
+pub(crate) fn run(configuration: &Pack, inputs: &[PathBuf], out: &Path) -> Result<Outcome<Packed>> {
     let plan = Plan::files(inputs, options(configuration))?;
     pack(configuration, &plan, inputs, out, &mut |_| Ok(()))
 }
 
-fn finished(outcome: Result<Outcome<Packed>>) -> Packed {
+pub(crate) fn finished(outcome: Result<Outcome<Packed>>) -> Packed {
     let Outcome::Finished(manifest) = outcome.unwrap() else { panic!("it was finished before") };
     manifest.counts.check().unwrap();
     manifest
@@ -141,4 +141,67 @@ fn a_finished_folder_is_known_by_its_settings_and_its_files() {
     fs::remove_file(out.join("mine.txt")).unwrap();
     finished(run(&base, inputs, &folder.path().join("fresh")));
     assert_same(&out, &folder.path().join("fresh"));
+}
+
+/// Shuffled, and laid in rows by best fit.
+fn arranged(folder: &Path) -> Pack {
+    let (order, packing) = (DocumentOrder::Shuffled, Packing::BestFit);
+    Pack { order, packing, seed: 7, ..configuration(folder) }
+}
+
+#[test]
+fn an_arranged_folder_is_the_same_at_any_threads_and_after_any_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = inputs(folder.path());
+    for kind in ["jsonl", "parquet"] {
+        let (inputs, base) = (&inputs[kind], arranged(folder.path()));
+        let whole = folder.path().join(kind);
+        let manifest = finished(run(&base, inputs, &whole));
+        let rows: Vec<_> = manifest.training.row_indexes.iter().map(|index| index.rows).collect();
+        assert_eq!(rows, [manifest.training.ledger.rows]);
+        assert!(manifest.training.ledger.padding > 0 && manifest.training.ledger.left_over.tail == 0);
+        for threads in [1, 7] {
+            let second = folder.path().join(format!("{kind}-{threads}"));
+            let other = Pack { threads: Some(threads), ..base.clone() };
+            assert_eq!(finished(run(&other, inputs, &second)), manifest);
+            assert_same(&whole, &second);
+        }
+        let go = |out: &Path| run(&base, inputs, out).map(drop);
+        faults_at_every_step(&whole, (manifest.counts.documents, 1), go);
+    }
+}
+
+#[test]
+fn a_shuffled_folder_holds_the_same_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = &inputs(folder.path())["parquet"];
+    let order = |configuration: &Pack, name: &str| {
+        let out = folder.path().join(name);
+        let manifest = finished(run(configuration, inputs, &out));
+        let (files, mut documents) = (content(&out), Vec::new());
+        for file in &manifest.training.files {
+            let mut start = 0;
+            for end in files[&format!("{}.index", file.path)].chunks_exact(8) {
+                let end = 2 * u64::from_le_bytes(end.try_into().unwrap()) as usize;
+                documents.push(files[&file.path][start..end].to_vec());
+                start = end;
+            }
+        }
+        (manifest, documents, files)
+    };
+    let base = Pack { packing: Packing::Concatenate, ..arranged(folder.path()) };
+    let (plain, mut in_order, files) = order(&configuration(folder.path()), "input");
+    let (shuffled, documents, shuffled_files) = order(&base, "shuffled");
+    let (_, others, _) = order(&Pack { seed: 8, ..base }, "another seed");
+    assert!(documents != in_order && documents != others);
+    assert_eq!((&shuffled.training.ledger, shuffled.counts), (&plain.training.ledger, plain.counts));
+    assert_eq!(shuffled.validation, plain.validation);
+    for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("validation/")) {
+        assert_eq!(&shuffled_files[name], bytes);
+    }
+    for mut shuffled in [documents, others] {
+        shuffled.sort_unstable();
+        in_order.sort_unstable();
+        assert_eq!(shuffled, in_order);
+    }
 }
