@@ -134,11 +134,9 @@ impl Sorter<'_, '_> {
         if amount.in_memory() <= self.limit || amount.documents <= 1 || dealt_out {
             return self.sort_in_memory(records, amount);
         }
-        for dealt in self.deal(records, level)? {
-            if let Some((scratch, documents)) = dealt {
-                let amount = Amount { bytes: scratch.bytes(), documents };
-                self.sort(&mut ScratchRecords::new(scratch, self.root), amount, level + 1)?;
-            }
+        for (scratch, documents) in self.deal(records, level)? {
+            let amount = Amount { bytes: scratch.bytes(), documents };
+            self.sort(&mut ScratchRecords::new(scratch, self.root), amount, level + 1)?;
         }
         Ok(())
     }
@@ -165,11 +163,7 @@ impl Sorter<'_, '_> {
     }
 
     /// Deals documents to temporary files by the next bits of their places.
-    fn deal(
-        &mut self,
-        records: &mut dyn RecordSource,
-        level: u32,
-    ) -> Result<Vec<Option<(WrittenScratch, u64)>>> {
+    fn deal(&mut self, records: &mut dyn RecordSource, level: u32) -> Result<Vec<(WrittenScratch, u64)>> {
         let buffer = (self.limit / SHARE / FAN as u64).max(LEAST_BUFFER) as usize;
         let mut hands: Vec<Option<(Scratch, u64)>> = (0..FAN).map(|_| None).collect();
         let shift = u128::BITS - (level + 1) * FAN_BITS;
@@ -186,10 +180,8 @@ impl Sorter<'_, '_> {
             hand.1 += 1;
             self.lookout.look()?;
         }
-        let finished = |hand: Option<(Scratch, u64)>| {
-            hand.map(|(scratch, documents)| Ok((scratch.finish()?, documents))).transpose()
-        };
-        hands.into_iter().map(finished).collect()
+        let dealt = hands.into_iter().flatten();
+        dealt.map(|(scratch, documents)| Ok((scratch.finish()?, documents))).collect()
     }
 }
 
