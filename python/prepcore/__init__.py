@@ -1,8 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
 ``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
-``prepcore.pack`` and ``prepcore.train_classifier`` take files. The same verbs are commands of the program
-``prepcore``. Nothing heavy is imported before it is used.
+``prepcore.pack`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was packed.
+The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prepcore.measures import measure
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import pack, tokenizer
+    from prepcore.tokens.folder import Tokens
 
 __all__ = [
     "Cleaned",
@@ -43,6 +44,7 @@ __all__ = [
     "Rules",
     "RunError",
     "ShortLines",
+    "Tokens",
     "Unicode",
     "Words",
     "clean",
@@ -65,6 +67,7 @@ _HOME = {
     "Rules": "prepcore.rules",
     "RunError": "prepcore._core",
     "ShortLines": "prepcore.rules",
+    "Tokens": "prepcore.tokens.folder",
     "Unicode": "prepcore.rules",
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",

@@ -15,6 +15,7 @@ from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
+from prepcore.tokens.commands import COMMANDS as TOKEN_COMMANDS
 
 USAGE_EXIT = 2
 """Exit code of what was found to be wrong before the work began."""
@@ -218,6 +219,7 @@ PROGRAM = Program(
 """,
         ),
         *COMMANDS,
+        *TOKEN_COMMANDS,
         RULES,
     ),
 )
