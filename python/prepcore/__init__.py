@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
     from prepcore.classifier.train import train_classifier
     from prepcore.fasttext import FastText
+    from prepcore.formats.run import convert
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
     from prepcore.packing import pack
@@ -49,6 +50,7 @@ __all__ = [
     "Unicode",
     "Words",
     "clean",
+    "convert",
     "measure",
     "pack",
     "tokenizer",
@@ -72,6 +74,7 @@ _HOME = {
     "Unicode": "prepcore.rules",
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",
+    "convert": "prepcore.formats.run",
     "measure": "prepcore.measures",
     "pack": "prepcore.packing",
     "tokenizer": "prepcore.runs",

@@ -13,6 +13,7 @@ from typing import Any
 from prepcore.arguments import Command, Program, parse_size, printable
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.formats.commands import COMMANDS as CONVERT_COMMANDS
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
 from prepcore.tokens.commands import COMMANDS as TOKEN_COMMANDS
@@ -220,6 +221,7 @@ PROGRAM = Program(
         ),
         *COMMANDS,
         *TOKEN_COMMANDS,
+        *CONVERT_COMMANDS,
         RULES,
     ),
 )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prepcore.arguments import UsageError
+from prepcore.formats.source import check_largest
 from prepcore.tokens.folder import Tokens
 from prepcore.tokens.split import TokenSplit
+
+__all__ = ["TokenFolder", "check_largest"]
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,4 @@ class TokenFolder:
             tokenizer=tokens.tokenizer,
             largest=converted["largest"] if converted else None,
             borders=tokens.has_borders,
-        )
-
-
-def check_largest(path: Path, largest: dict[str, Any], size: int, whose: str) -> None:
-    """Refuse data with ids beyond a vocabulary of ``size`` ids, which ``whose`` names.
-
-    Raises
-    ------
-    UsageError
-        Naming the row of the largest id.
-    """
-    if largest["id"] >= size:
-        raise UsageError(
-            f"{path}: row {largest['row']:,} of {largest['file']} has the id {largest['id']:,}, wanted less "
-            f"than {size:,}, the ids of {whose}",
-            hint="give the tokenizer that the rows were made with, and a vocabulary as large",
         )

@@ -160,6 +160,11 @@ class Tokens:
             )
         return self.validation
 
+    def stated(self, name: SplitName) -> Mapping[str, Any]:
+        """Return what the manifest states of one side."""
+        stated: Mapping[str, Any] = self.manifest if name == "train" else self.manifest[name]
+        return stated
+
     def rows(
         self, sequence_length: int | None = None, *, split: SplitName = "train", packing: str | None = None
     ) -> Rows:

@@ -56,7 +56,7 @@
 //! # }
 //! ```
 
-mod checksum;
+pub mod checksum;
 pub mod config;
 pub mod dedup;
 pub mod document;
