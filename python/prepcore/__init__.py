@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prepcore.measures import measure
     from prepcore.packing import pack
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
-    from prepcore.runs import tokenizer
+    from prepcore.runs import repack, tokenizer
     from prepcore.tokens.folder import Tokens
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "convert",
     "measure",
     "pack",
+    "repack",
     "tokenizer",
     "train_classifier",
 ]
@@ -77,6 +78,7 @@ _HOME = {
     "convert": "prepcore.formats.run",
     "measure": "prepcore.measures",
     "pack": "prepcore.packing",
+    "repack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
     "train_classifier": "prepcore.classifier.train",
 }

@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from prepcore.arguments import Command, Program, parse_size, printable
+from prepcore.arguments import Command, Program, UsageError, parse_size, printable
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 from prepcore.formats.commands import COMMANDS as CONVERT_COMMANDS
@@ -29,16 +29,16 @@ Summary = Callable[[Mapping[str, Any], str], str]
 
 def clean(command: CleanCommand) -> int:
     """Run ``prepcore clean``."""
-    from prepcore.report.summary import clean_summary
+    from prepcore.report.summary import clean_summary, one_pass_summary
 
-    return _run("clean", command, clean_summary)
+    return _run("clean", command, clean_summary if command.tokenizer is None else one_pass_summary)
 
 
 def pack(command: PackCommand) -> int:
     """Run ``prepcore pack``."""
     from prepcore.report.summary import pack_summary
 
-    return _run("pack", command, pack_summary)
+    return _run("pack", _with_places(command), pack_summary)
 
 
 def tokenizer(command: TokenizerCommand) -> int:
@@ -68,6 +68,25 @@ def classifier_train(command: ClassifierTrainingCommand) -> int:
     return 0
 
 
+def _with_places(command: PackCommand) -> PackCommand:
+    """Return the command with the folder it writes: a token folder alone is packed again where it lies.
+
+    Raises
+    ------
+    UsageError
+        When documents are to be packed without a tokenizer or a folder.
+    """
+    from prepcore.runs import is_token_folder
+
+    if len(command.inputs) == 1 and is_token_folder(command.inputs[0]):
+        return replace(command, out=command.out or command.inputs[0])
+    missing = [f"--{name}" for name in ("tokenizer", "out") if not getattr(command, name)]
+    if missing and not any(map(is_token_folder, command.inputs)):
+        hint = "only a token folder is packed again without them"
+        raise UsageError(f"{', '.join(missing)} must be given", hint)
+    return command
+
+
 def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summary: Summary) -> int:
     """Plan or run a verb, show what came of it, and return the exit code."""
     from prepcore import engine
@@ -87,7 +106,7 @@ def _run(verb: str, command: CleanCommand | PackCommand | TokenizerCommand, summ
     if outcome == "finished" and getattr(command, "report", False):
         from prepcore.report.after import leave_report
 
-        leave_report(command.out)
+        leave_report(str(_ledger(document, command.out)))
     text = waiting_summary(document) if outcome == "waiting" else summary(document, command.out)
     if outcome == "finished_before":
         text = (
@@ -130,6 +149,15 @@ def _check_unreadable(
     manifest: Mapping[str, Any], command: CleanCommand | PackCommand | TokenizerCommand
 ) -> int:
     """Warn of empty input and of unreadable rows; more of these than allowed is exit code 3."""
+    out = command.out
+    if manifest.get("cleaning"):
+        # What was read is told by the cleaning, whose output was packed; the rest has no tokens.
+        folder = _ledger(manifest, out)
+        not_packed = manifest["counts"]["unreadable"]
+        if not_packed:
+            text = f"{not_packed:,} documents could not be tokenised; {out}/unreadable.jsonl names each"
+            sys.stderr.write(f"prepcore: warning: {printable(text)}\n")
+        manifest, out = json.loads((folder / "manifest.json").read_bytes()), str(folder)
     counts = manifest.get("counts", manifest)
     read, unreadable = counts.get("documents", 0), counts.get("unreadable", 0)
     if not read:
@@ -137,7 +165,7 @@ def _check_unreadable(
     if not unreadable:
         return 0
     share = unreadable / read
-    where = printable(f"{command.out}/unreadable.jsonl names each")
+    where = printable(f"{out}/unreadable.jsonl names each")
     if share <= command.max_unreadable:
         sys.stderr.write(f"prepcore: warning: {unreadable:,} of {read:,} rows could not be read; {where}\n")
         return 0
@@ -147,6 +175,11 @@ def _check_unreadable(
         "hint: the output is whole without these rows; raise --max-unreadable to accept that\n"
     )
     return UNREADABLE_EXIT
+
+
+def _ledger(manifest: Mapping[str, Any], out: str) -> Path:
+    """Return the cleaned folder of a run: the output, or what a token folder holds of the cleaning."""
+    return Path(out, manifest.get("cleaning", "manifest.json")).parent
 
 
 def _version() -> str:
@@ -171,7 +204,8 @@ PROGRAM = Program(
             name="clean",
             summary="drop short, repetitive and duplicate documents",
             description="Read documents, drop those that a rule or a model judges or that came before, and\n"
-            "write the rest in their order, with reason, measured value and threshold of every one dropped.",
+            "write the rest in their order, with reason, measured value and threshold of every one dropped.\n"
+            "With --tokenizer the rest is packed in the same pass, as `prepcore pack` would pack it.",
             configuration=lambda: CleanCommand,
             run=clean,
             examples="""
@@ -180,6 +214,7 @@ PROGRAM = Program(
   prepcore clean src/ --rules.repetition off --format parquet --out code
   prepcore clean raw.parquet --language en,de --rules.redact on --rules.length.min-words 50 --out cleaned
   prepcore clean raw.parquet --where "year >= 2015 AND length(text) < 100000" --out cleaned
+  prepcore clean raw.parquet --tokenizer tokenizer --sequence-length 4096 --validation 1% --out tokens
   prepcore clean raw.parquet --out cleaned --dry-run
 """,
         ),
@@ -198,12 +233,15 @@ PROGRAM = Program(
             name="pack",
             summary="tokenise documents into training rows of one length",
             description="Tokenise documents, join them and cut rows of --sequence-length tokens. Every\n"
-            "token is accounted for: in a row, or left over and counted.",
+            "token is accounted for: in a row, or left over and counted. A token folder as INPUT is given\n"
+            "other rows, over the tokens it has.",
             configuration=lambda: PackCommand,
             run=pack,
             examples="""
   prepcore pack cleaned --tokenizer tokenizer --out tokens
   prepcore pack cleaned --tokenizer llama3/tokenizer.json --sequence-length 4096 --validation 1% --out tokens
+  prepcore pack cleaned --tokenizer tokenizer --packing best-fit --order shuffled --seed 7 --out tokens
+  prepcore pack tokens --sequence-length 8192 --packing best-fit
 """,
         ),
         Command(

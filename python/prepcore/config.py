@@ -24,6 +24,36 @@ def _limit() -> Any:
     return option(None, "read only the first N documents", minimum=0)
 
 
+def _sequence_length() -> Any:
+    return option(2048, "tokens a row", minimum=2)
+
+
+def _packing() -> Any:
+    text = "how documents fill rows: end to end, then cut; best-fit: whole, beside padding"
+    return option("concatenate", text)
+
+
+def _bos() -> Any:
+    return option("auto", "token put before each document: auto, none, a token or an id", metavar="TOKEN")
+
+
+def _eos() -> Any:
+    return option("auto", "token put after each document: auto, none, a token or an id", metavar="TOKEN")
+
+
+def _special_tokens() -> Any:
+    return option("text", "what text that looks like a special token is: text, or the token")
+
+
+def _validation() -> Any:
+    text = "share of documents held out, by a hash of the text"
+    return option(0.0, text, metavar="SHARE", parse=parse_share)
+
+
+def _overwrite() -> Any:
+    return option(False, "empty an output folder of other inputs or settings first")
+
+
 def _threads() -> Any:
     return option(None, "worker threads; all cores by default", minimum=1, maximum=1024)
 
@@ -164,6 +194,19 @@ class Clean(Settings):
     )
     keep_dropped: bool = option(False, "write the dropped documents too")
     skip_corrupt: bool = option(False, "count what is damaged in Parquet files instead of ending the run")
+    tokenizer: str | None = option(
+        None,
+        "pack what is kept with this tokenizer.json, or folder that holds one; no documents are written",
+        metavar="FILE_OR_DIR",
+        parse=str,
+    )
+    sequence_length: int = _sequence_length()
+    packing: Literal["concatenate", "best-fit"] = _packing()
+    bos: str = _bos()
+    eos: str = _eos()
+    special_tokens: Literal["text", "parse"] = _special_tokens()
+    validation: float = _validation()
+    keep_text: bool = option(False, "with --tokenizer, write the documents that are kept, too")
     limit: int | None = _limit()
     shard: str | None = option(
         None,
@@ -174,7 +217,7 @@ class Clean(Settings):
     step: Literal["auto", "sign", "resolve", "emit"] = option(
         "auto", "step of a sharded or --dedup disk run; auto does all that can be done now"
     )
-    overwrite: bool = option(False, "empty an output folder of other inputs or settings first")
+    overwrite: bool = _overwrite()
     threads: int | None = _threads()
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()
@@ -189,21 +232,23 @@ class Clean(Settings):
 class Pack(Settings):
     """Settings of `pack`."""
 
-    tokenizer: str = option(help="tokenizer.json, or a folder that holds one", metavar="FILE_OR_DIR")
+    tokenizer: str = option(
+        "", "tokenizer.json, or a folder that holds one; token folders bring their own", metavar="FILE_OR_DIR"
+    )
     text_column: str = _text_column()
-    sequence_length: int = option(2048, "tokens a row", minimum=2)
-    packing: Literal["concatenate"] = option("concatenate", "how documents fill rows: end to end, then cut")
-    bos: str = option("auto", "token put before each document: auto, none, a token or an id", metavar="TOKEN")
-    eos: str = option("auto", "token put after each document: auto, none, a token or an id", metavar="TOKEN")
-    special_tokens: Literal["text", "parse"] = option(
-        "text", "what text that looks like a special token is: text, or the token"
-    )
-    validation: float = option(
-        0.0, "share of documents held out, by a hash of the text", metavar="SHARE", parse=parse_share
-    )
+    sequence_length: int = _sequence_length()
+    packing: Literal["concatenate", "best-fit"] = _packing()
+    bos: str = _bos()
+    eos: str = _eos()
+    special_tokens: Literal["text", "parse"] = _special_tokens()
+    validation: float = _validation()
     format: Literal["tokens", "parquet"] = option("tokens", "token folder, or Parquet with a row of ids")
+    order: Literal["input", "shuffled"] = option(
+        "input", "order of the training documents; shuffled: drawn from the seed"
+    )
     seed: int = option(0, "seed of what is random; packing in input order draws nothing", minimum=0)
     limit: int | None = _limit()
+    overwrite: bool = _overwrite()
     threads: int | None = _threads()
     memory: str = _memory()
     max_unreadable: float = _max_unreadable()
@@ -231,7 +276,16 @@ class CleanCommand(Showing, Reporting, Clean, Places):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackCommand(Showing, Pack, Places):
+class PackPlaces(Places):
+    """Where a run of `pack` reads and writes."""
+
+    out: str = option(
+        "", "folder to write; a token folder given as INPUT is changed itself without it", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackCommand(Showing, Pack, PackPlaces):
     """Command line of `prepcore pack`."""
 
 

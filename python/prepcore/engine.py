@@ -41,7 +41,7 @@ class Ran(NamedTuple):
     """What a run came to."""
 
     outcome: str
-    """``finished``, ``finished_before`` (nothing was done) or ``waiting`` (for other shards)."""
+    """``finished``, ``finished_before`` (nothing done), ``repacked`` or ``waiting`` (for other shards)."""
 
     document: dict[str, Any]
     """The manifest; while waiting, for what (see `docs/running.md`)."""

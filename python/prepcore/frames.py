@@ -59,6 +59,14 @@ class CleanSettings(TypedDict, total=False):
     against: list[str]
     keep_dropped: bool
     skip_corrupt: bool
+    tokenizer: str | None
+    sequence_length: int
+    packing: Literal["concatenate"]
+    bos: str
+    eos: str
+    special_tokens: Literal["text", "parse"]
+    validation: float
+    keep_text: bool
     limit: int | None
     shard: str | None
     step: Literal["auto", "sign", "resolve", "emit"]

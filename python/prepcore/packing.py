@@ -28,8 +28,10 @@ class PackSettings(TypedDict, total=False):
     special_tokens: str
     validation: float
     format: str
+    order: str
     seed: int
     limit: int | None
+    overwrite: bool
     threads: int | None
     memory: str
     max_unreadable: float
@@ -70,10 +72,11 @@ def pack(
     tokenizer
         A ``tokenizer.json``, or a folder that holds one.
     out
-        Folder to write, new or empty. Files need one; a frame without one gives a frame of rows.
+        Folder to write; a run of files into it that was stopped goes on, and one that is finished is not done
+        again. Files need one; a frame without one gives a frame of rows.
     **settings
         Those of `prepcore.config.Pack`. Without `out` there is no `validation`, `format` or
-        `max_unreadable`, and rows are of documents put end to end.
+        `max_unreadable`, and rows are of documents put end to end in their order.
 
     Returns
     -------
@@ -100,10 +103,10 @@ def _rows_of(source: Any, settings: config.Pack) -> pl.DataFrame:
     """Send the texts through the engine and gather the rows."""
     import polars as pl
 
-    if settings.packing != "concatenate" or settings.format != "tokens":
+    if (settings.packing, settings.format, settings.order) != ("concatenate", "tokens", "input"):
         raise TypeError(
             "pack() without out= puts documents end to end and returns a frame; "
-            "packing= and format= take a folder, out="
+            "packing=, format= and order= take a folder, out="
         )
     sent: Any = source
     if isinstance(source, pl.DataFrame | pl.LazyFrame):

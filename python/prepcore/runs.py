@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from prepcore import config, engine
+from prepcore.arguments import UsageError
 
 PathLike = str | os.PathLike[str]
 Inputs = PathLike | Iterable[PathLike]
@@ -23,6 +25,60 @@ class TokenizerSettings(TypedDict, total=False):
     threads: int | None
     memory: str
     max_unreadable: float
+
+
+def repack(
+    folder: PathLike,
+    *,
+    sequence_length: int = 2048,
+    packing: str = "concatenate",
+    out: PathLike | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Give a token folder other rows, over the tokens it has, as ``prepcore pack FOLDER`` does.
+
+    Parameters
+    ----------
+    folder
+        What `pack` has written.
+    sequence_length
+        Tokens a row.
+    packing
+        ``concatenate`` or ``best-fit``.
+    out
+        Folder to write, with hard links to the token files; by default the rows become those of `folder`
+        itself, and the row indexes that it had stay listed.
+    overwrite
+        Empty an output folder of other inputs or settings first.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    PrepcoreError
+        As ``prepcore pack`` ends with 1 or 2.
+    """
+    chosen = config.Pack(
+        sequence_length=sequence_length,
+        packing=packing,  # type: ignore[arg-type]
+        overwrite=overwrite,
+    )
+    path = os.fspath(folder)
+    if not is_token_folder(path):
+        raise UsageError(f"{path} is not a token folder", "make one with prepcore.pack(…)")
+    return engine.run("pack", chosen, [path], path if out is None else os.fspath(out)).document
+
+
+def is_token_folder(path: str) -> bool:
+    """Whether a path is a folder that `pack` has written."""
+    try:
+        manifest = json.loads((Path(path) / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == "prepcore.tokens"
 
 
 def tokenizer(

@@ -48,24 +48,29 @@ def folder_of_parts(folder: Path, parts: int, documents: int = 25, size: int = 2
     return folder
 
 
-def command(*arguments: object) -> list[str]:
-    """Return the command line of a `prepcore clean`."""
-    return [sys.executable, "-m", "prepcore", "clean", *map(str, arguments)]
+def command(*arguments: object, verb: str = "clean") -> list[str]:
+    """Return the command line of a verb of `prepcore`."""
+    return [sys.executable, "-m", "prepcore", verb, *map(str, arguments)]
 
 
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """Start a `prepcore clean`."""
+def start(*arguments: object, verb: str = "clean", **options: Any) -> subprocess.Popen[str]:
+    """Start a `prepcore clean`, or another verb."""
     return subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command(*arguments, verb=verb), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
+
+
+def run(verb: str, *arguments: object, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a verb of `prepcore` to its end."""
+    done = subprocess.run(command(*arguments, verb=verb), capture_output=True, text=True, timeout=600)
+    assert done.returncode == exit_code, f"{done.args}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
 
 
 def clean(*arguments: object, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a `prepcore clean` to its end."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600)
-    assert done.returncode == exit_code, f"{done.args}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+    return run("clean", *arguments, exit_code=exit_code)
 
 
 def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
@@ -86,19 +91,26 @@ def finished(out: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def kill_once_finished(parts: int, out: Path, *arguments: object) -> None:
-    """Start a `prepcore clean` into a folder and kill it once so many parts are finished there."""
-    process = start(*arguments, "--out", out)
+def kill_once_finished(parts: int, out: Path, *arguments: object, verb: str = "clean") -> None:
+    """Start a verb into a folder and kill it once so many parts are finished there."""
+    process = start(*arguments, "--out", out, verb=verb)
     wait_for(process, lambda: len(finished(out)) >= parts)
     process.kill()
     process.communicate()
 
 
 def stamps(out: Path, entries: list[dict[str, Any]]) -> dict[Path, tuple[int, int]]:
-    """Return inode and time stamp of each file of these parts."""
-    records = [entry["record"] for entry in entries]
-    paths = [out / record["path"] for each in records for record in (each, each["keys"], each["dropped"])]
+    """Return inode and time stamp of each file of these parts that stays when the run is finished."""
+    paths = [out / name for name in _paths_in(entries) if not name.startswith(".unfinished/")]
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def _paths_in(value: Any) -> list[str]:
+    """Return every file that lines of a journal name."""
+    if isinstance(value, dict):
+        own = [value["path"]] if isinstance(value.get("path"), str) else []
+        return own + [path for member in value.values() for path in _paths_in(member)]
+    return [path for member in value for path in _paths_in(member)] if isinstance(value, list) else []
 
 
 def all_stamps(out: Path) -> dict[Path, tuple[int, int]]:
@@ -128,15 +140,17 @@ def manifest(out: Path) -> dict[str, Any]:
     return document
 
 
-def kill_and_go_on(arguments: tuple[object, ...], out: Path, whole: Path, moments: int, seed: int) -> None:
+def kill_and_go_on(
+    arguments: tuple[object, ...], out: Path, whole: Path, moments: int, seed: int, verb: str = "clean"
+) -> None:
     """Kill a run at so many moments, each time going on, and compare what comes in the end."""
     began = time.monotonic()
-    clean(*arguments, "--out", whole)
+    run(verb, *arguments, "--out", whole)
     lasts = time.monotonic() - began
     drawn = random.Random(seed)
     killed, rounds, most = 0, 0, 0
     while killed < moments:
-        process = start(*arguments, "--out", out)
+        process = start(*arguments, "--out", out, verb=verb)
         began = time.monotonic()
         try:
             # A run that goes on has less to do: early moments must come often enough for it to get anywhere.
@@ -150,10 +164,10 @@ def kill_and_go_on(arguments: tuple[object, ...], out: Path, whole: Path, moment
             killed += 1
             most = max(most, len(finished(out)))
         if (out / "manifest.json").exists():
-            clean(*arguments, "--out", out)
+            run(verb, *arguments, "--out", out)
             assert digests(out) == digests(whole)
             shutil.rmtree(out)
             rounds += 1
-    clean(*arguments, "--out", out)
+    run(verb, *arguments, "--out", out)
     assert digests(out) == digests(whole)
     print(f"{killed} kills, {rounds} runs completed between them, up to {most} parts were finished")

@@ -74,6 +74,8 @@ def explained_text(folder: CleanedFolder, text: str) -> dict[str, Any]:
 def _fate_of(folder: CleanedFolder, ledger: Mapping[str, Any]) -> tuple[str, str]:
     """Say what the folder states of a document that it has an entry for."""
     if ledger["fate"] == "kept":
+        if ledger["path"] is None:
+            return "kept", "it was packed, and not written"
         return "kept", f"it is row {ledger['row']} of {folder.path / ledger['path']}"
     if ledger["fate"] == "unreadable":
         at = "" if ledger["offset"] is None else f" (byte {ledger['offset']:,})"

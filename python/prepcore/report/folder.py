@@ -85,6 +85,9 @@ class CleanedFolder:
             raise UsageError(f"{path}: {what}", "name a folder that prepcore clean has written") from error
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}/manifest.json: cannot be read: {error}") from error
+        if isinstance(manifest, dict) and manifest.get("cleaning"):
+            # A token folder that was made in one pass holds what is known of the cleaning.
+            return cls.open(str((folder / manifest["cleaning"]).parent), input_root)
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise UsageError(
                 f"{path}: its manifest is not one of prepcore clean", "a report is made of a cleaned folder"
@@ -152,8 +155,18 @@ class CleanedFolder:
         return fate
 
     def kept(self, count: int, seed: int) -> list[dict[str, Any]]:
-        """Draw up to `count` kept documents: ``source``, ``row``, ``text``."""
+        """Draw up to `count` kept documents: ``source``, ``row``, ``text``.
+
+        Where they were packed and not written, the text is that of the input, rewritten as it was then.
+        """
         kept: list[dict[str, Any]] = json.loads(engine.core().kept(str(self.path), count, seed))
+        packed = [entry for entry in kept if entry["text"] is None]
+        for source in sorted({entry["source"] for entry in packed}):
+            of_file = [entry for entry in packed if entry["source"] == source]
+            rows = self.rows(source, [entry["row"] for entry in of_file])
+            texts = [rows[entry["row"]].get("text", "") for entry in of_file]
+            for entry, text, examined in zip(of_file, texts, self.examine(texts), strict=True):
+                entry["text"] = text if examined["text"] is None else examined["text"]
         return kept
 
     def dropped_texts(self, addresses: list[tuple[int, int]]) -> dict[tuple[int, int], str]:

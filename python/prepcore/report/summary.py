@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -42,18 +44,22 @@ def waiting_summary(waiting: Mapping[str, Any]) -> str:
 
 
 def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
-    """Lay out the tokens of the training and the validation half: in rows, left over."""
-    held_out = manifest.get("validation")
-    rows: list[tuple[str, ...]] = [("", "documents", "tokens", "rows", "left over", "tokens/byte")]
-    rows.append(_split_row("training", manifest))
-    if held_out:
-        rows.append(_split_row("validation", held_out))
-    lines = _table(rows)
-    statistics = manifest.get("statistics")
-    if statistics:
-        lines += _token_lines(statistics["train"])
+    """Lay out the tokens of the training and the validation half: in rows, left over or beside padding."""
+    halves: list[tuple[str, Mapping[str, Any]]] = [("training", manifest)]
+    if manifest.get("validation"):
+        halves.append(("validation", manifest["validation"]))
     length = manifest["sequence_length"]
-    lines.append(f"rows of {length:,} tokens: {out}")
+    if manifest["packing"] == "concatenate":
+        head: tuple[str, ...] = ("", "documents", "tokens", "rows", "left over", "tokens/byte")
+        cells, by = [_split_row(label, split) for label, split in halves], ""
+    else:
+        head = ("", "documents", "cut", "tokens", "rows", "padding", "", "tokens/byte")
+        cells = [_indexed_row(label, split, length) for label, split in halves]
+        by = f", {manifest['packing']}"
+    lines = _table([head, *cells])
+    if manifest.get("statistics"):
+        lines += _token_lines(manifest["statistics"]["train"])
+    lines.append(f"rows of {length:,} tokens{by}: {out}")
     return "\n".join(lines) + "\n"
 
 
@@ -70,6 +76,16 @@ def _token_lines(found: Mapping[str, Any]) -> list[str]:
     named = (("unknown", found["unknown_tokens"]), ("byte-fallback", found["byte_fallback_tokens"]))
     shares = [f"{name} {count / found['tokens']:.3%}" for name, count in named if count]
     return [*lines, f"share of all tokens: {', '.join(shares)}"] if shares else lines
+
+
+def one_pass_summary(manifest: Mapping[str, Any], out: str) -> str:
+    """Lay out what became of the documents, and of the tokens of those that were kept."""
+    ledger = Path(out) / manifest["cleaning"]
+    cleaned = json.loads(ledger.read_bytes())
+    written = any("path" in part for part in cleaned["parts"])
+    lines = clean_summary(cleaned, str(ledger.parent)).splitlines(keepends=True)
+    lines = [line for line in lines if written or not line.startswith("kept documents:")]
+    return "".join(lines) + pack_summary(manifest, out)
 
 
 def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:
@@ -97,6 +113,15 @@ def _split_row(label: str, split: Mapping[str, Any]) -> tuple[str, ...]:
     tokens_a_byte = split["tokens"] / split["bytes"] if split["bytes"] else 0.0
     numbers = (split["documents"], split["tokens"], split["rows"], left_over)
     return (label, *(f"{number:,}" for number in numbers), f"{tokens_a_byte:.3f}")
+
+
+def _indexed_row(label: str, split: Mapping[str, Any], length: int) -> tuple[str, ...]:
+    """Lay out one half whose rows are in an index: documents cut, padding and its share of all places."""
+    [index] = [index for index in split["row_indexes"] if index["sequence_length"] == length]
+    tokens_a_byte = split["tokens"] / split["bytes"] if split["bytes"] else 0.0
+    counts = (split["documents"], index["documents_cut"], split["tokens"], split["rows"], split["padding"])
+    share = _share(split["padding"], split["rows"] * length)
+    return (label, *(f"{count:,}" for count in counts), share, f"{tokens_a_byte:.3f}")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

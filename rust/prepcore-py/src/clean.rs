@@ -20,7 +20,7 @@ use crate::run::{self, Callback};
 /// How long a pull may wait before it looks at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Cleans files into a folder. Returns `finished`, `finished_before` or `waiting`; and as JSON the manifest, or
+/// Cleans files into a folder, and packs what is kept where a tokenizer is named. Returns `finished`, `finished_before` or `waiting`; and as JSON the manifest, or
 /// what is waited for.
 #[pyfunction]
 #[pyo3(signature = (configuration, inputs, out, progress = None, condition = None))]
@@ -37,11 +37,11 @@ pub(crate) fn clean(
         configuration.validate()?;
         let options = pipeline::clean::options(&configuration);
         let plan = Plan::files_watched(&inputs, options, &mut *watcher)?;
-        Ok(match pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)? {
-            pipeline::Outcome::Finished(manifest) => ("finished", run::json(&manifest)?),
-            pipeline::Outcome::FinishedBefore(manifest) => ("finished_before", run::json(&manifest)?),
-            pipeline::Outcome::Waiting(waiting) => ("waiting", run::json(&waiting)?),
-        })
+        if configuration.tokenizer.is_some() {
+            let one_pass = pipeline::one_pass::clean_and_pack;
+            return run::outcome(one_pass(&configuration, &plan, &inputs, &out, watcher)?);
+        }
+        run::outcome(pipeline::clean::clean(&configuration, &plan, &inputs, &out, watcher)?)
     })
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use prepcore::config;
-use prepcore::pipeline::pack as engine;
+use prepcore::pipeline::repack::{TokenInput, repack};
+use prepcore::pipeline::{Outcome, pack as engine};
 use prepcore::source::{Plan, StreamInput};
 use pyo3::prelude::*;
 
@@ -13,7 +14,8 @@ use crate::clean::CleanedStream;
 use crate::error::convert;
 use crate::run::{self, Callback};
 
-/// Tokenises files into training rows in a folder; returns the manifest as JSON.
+/// Tokenises files into training rows in a folder, or lays other rows over a token folder; returns `finished`,
+/// `finished_before` or `repacked`, and the manifest as JSON.
 #[pyfunction]
 #[pyo3(signature = (configuration, inputs, out, progress = None))]
 pub(crate) fn pack(
@@ -22,12 +24,18 @@ pub(crate) fn pack(
     inputs: Vec<PathBuf>,
     out: PathBuf,
     progress: Callback,
-) -> PyResult<String> {
+) -> PyResult<(&'static str, String)> {
     run::with_watcher(py, "pack", progress, |watcher| {
         let configuration: config::Pack = config::from_json(configuration)?;
+        if let Some(input) = TokenInput::find(&inputs)? {
+            return match repack(&configuration, input, &out, watcher)? {
+                Outcome::Finished(manifest) => Ok(("repacked", run::json(&manifest)?)),
+                other => run::outcome(other),
+            };
+        }
         configuration.validate()?;
         let plan = Plan::files_watched(&inputs, engine::options(&configuration), &mut *watcher)?;
-        run::json(&engine::pack(&configuration, &plan, &inputs, &out, watcher)?)
+        run::outcome(engine::pack(&configuration, &plan, &inputs, &out, watcher)?)
     })
 }
 

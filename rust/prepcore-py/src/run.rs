@@ -58,6 +58,17 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Internal(format!("cannot write JSON: {error}")))
 }
 
+/// What a run came to, in a word; and as JSON the manifest, or what is waited for.
+pub(crate) fn outcome<Manifest: serde::Serialize>(
+    outcome: pipeline::Outcome<Manifest>,
+) -> Result<(&'static str, String)> {
+    Ok(match outcome {
+        pipeline::Outcome::Finished(manifest) => ("finished", json(&manifest)?),
+        pipeline::Outcome::FinishedBefore(manifest) => ("finished_before", json(&manifest)?),
+        pipeline::Outcome::Waiting(waiting) => ("waiting", json(&waiting)?),
+    })
+}
+
 /// What a verb would read and write, as JSON; nothing is written. For `--dry-run`.
 #[pyfunction]
 #[pyo3(signature = (verb, configuration, inputs, out, condition = None))]
@@ -93,9 +104,12 @@ fn preview_of(
         }
         "pack" => {
             let configuration: config::Pack = config::from_json(configuration)?;
-            // What is wrong with the tokenizer is found before the work starts, here as in a run.
-            pipeline::Tokenization::open(&configuration)?;
-            Plan::files_watched(inputs, pipeline::pack::options(&configuration), watcher)?
+            if let Some(input) = pipeline::repack::TokenInput::find(inputs)? {
+                return pipeline::repack::preview(&configuration, &input, out).map(Some);
+            }
+            configuration.validate()?;
+            let plan = Plan::files_watched(inputs, pipeline::pack::options(&configuration), watcher)?;
+            return pipeline::pack::preview(&configuration, &plan, inputs, out).map(Some);
         }
         "tokenizer" => {
             let configuration: config::Tokenizer = config::from_json(configuration)?;

@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! clean   sources ─► units ─► rewrite, judge, key ─► [ in order: exact deduplication ] ─► models, encode ─► [ parts ]
-//! pack    sources ─► units ─► token ids           ─► [ in order: concatenate, count  ] ─────────────────► [ token files ]
+//! pack    sources ─► units ─► [ in order: parts ] ─► token ids ─────────────────────────────────────────► [ token files ]
 //! ```
+//!
+//! [`pipeline::one_pass`] is both: behind deduplication and models, documents are encoded to token ids at once.
 //!
 //! The words, in the order in which a document meets them:
 //!

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -78,18 +79,32 @@ pub struct FileRecord {
     pub checksum: String,
 }
 
+impl FileRecord {
+    /// Where the file lies and how large it is.
+    pub(crate) fn path_and_bytes(&self) -> (&str, u64) {
+        (&self.path, self.bytes)
+    }
+}
+
 /// A part: whole segments of the input, committed together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// The kept documents.
+    /// The kept documents; none where they were packed and not written.
     #[serde(flatten)]
-    pub kept: FileRecord,
+    pub kept: Option<FileRecord>,
     /// The keys of the documents that came first.
     pub keys: FileRecord,
     /// The dropped documents.
     pub dropped: FileRecord,
     /// What became of the part's rows.
     pub counts: Counts,
+}
+
+impl PartRecord {
+    /// Its files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.kept.iter().chain([&self.keys, &self.dropped])
+    }
 }
 
 /// What became of rows. [`Counts::check`] holds the sums to their promise.
@@ -233,22 +248,48 @@ impl Cleaned {
     /// # Errors
     /// [`Error::Input`] when it is one of ours but cannot be read.
     pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(MANIFEST);
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
-        let Ok(value) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
-        if value.get("format").and_then(Value::as_str) != Some(CLEANED_FORMAT) {
-            return Ok(None);
-        }
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| Error::input(&path, format!("not a manifest of this version: {error}")))
+        of_folder(folder, CLEANED_FORMAT)
     }
+}
+
+/// Reads a folder's manifest, or some of it, where it is of this format; `None` where there is none or it is another
+/// program's.
+///
+/// # Errors
+/// [`Error::Input`] when it is one of ours but cannot be read.
+pub(crate) fn of_folder<Manifest: DeserializeOwned>(folder: &Path, format: &str) -> Result<Option<Manifest>> {
+    let path = folder.join(MANIFEST);
+    let Ok(text) = fs::read(&path) else { return Ok(None) };
+    let Ok(value) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+    if value.get("format").and_then(Value::as_str) != Some(format) {
+        return Ok(None);
+    }
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|error| Error::input(&path, format!("not a manifest of this version: {error}")))
+}
+
+/// Reads the manifest of a folder that is known to be finished.
+///
+/// # Errors
+/// [`Error::Internal`] where it has gone, else as [`of_folder`].
+pub(crate) fn of_finished<Manifest: DeserializeOwned>(folder: &Path, format: &str) -> Result<Manifest> {
+    of_folder(folder, format)?.ok_or_else(|| {
+        Error::Internal(format!("{}: the manifest of a finished run is gone", folder.display()))
+    })
 }
 
 /// The parts of a cleaned folder as an input; `None` where the folder is not one.
 pub(crate) fn parts_of_folder(folder: &Path) -> Result<Option<Vec<String>>> {
-    let manifest = Cleaned::of_folder(folder)?;
-    Ok(manifest.map(|manifest| manifest.parts.into_iter().map(|part| part.kept.path).collect()))
+    let Some(manifest) = Cleaned::of_folder(folder)? else { return Ok(None) };
+    let kept = |part: PartRecord| {
+        part.kept.map(|kept| kept.path).ok_or_else(|| {
+            Error::input(folder, "holds no documents: they were packed and not written").hint(
+                "`prepcore clean --tokenizer … --keep-text` writes both; token folders lie one folder up",
+            )
+        })
+    };
+    manifest.parts.into_iter().map(kept).collect::<Result<_>>().map(Some)
 }
 
 /// Rows read by file.

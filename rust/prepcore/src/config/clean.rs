@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ByteSize, Condition, Dedup, DedupKey, Rules, Shard, Step, validate_running};
+use super::{
+    ByteSize, Condition, Dedup, DedupKey, Pack, Packing, Rules, Shard, SpecialTokenText, Step,
+    validate_running,
+};
 use crate::{Error, Result};
 
 /// The word that keeps every language.
@@ -55,6 +58,22 @@ pub struct Clean {
     pub keep_dropped: bool,
     /// Count what is damaged in Parquet files instead of ending the run.
     pub skip_corrupt: bool,
+    /// A `tokenizer.json`, or a folder that holds one: what is kept is packed into a token folder in the same pass.
+    pub tokenizer: Option<PathBuf>,
+    /// Token ids in a row, as [`super::Pack`] has it; so with what follows.
+    pub sequence_length: u64,
+    /// How documents become rows.
+    pub packing: Packing,
+    /// What stands before each document.
+    pub bos: String,
+    /// What stands after each document.
+    pub eos: String,
+    /// What becomes of a special token's text inside a document.
+    pub special_tokens: SpecialTokenText,
+    /// The share of documents held out for validation.
+    pub validation: f64,
+    /// Whether the kept documents are written beside their tokens.
+    pub keep_text: bool,
     /// Read only so many documents.
     pub limit: Option<u64>,
     /// The share of the parts that this process works on, where several work together.
@@ -73,6 +92,7 @@ pub struct Clean {
 
 impl Default for Clean {
     fn default() -> Self {
+        let pack = Pack::default();
         Self {
             text_column: "text".into(),
             columns: Columns::All,
@@ -94,6 +114,14 @@ impl Default for Clean {
             against: Vec::new(),
             keep_dropped: false,
             skip_corrupt: false,
+            tokenizer: None,
+            sequence_length: pack.sequence_length,
+            packing: pack.packing,
+            bos: pack.bos,
+            eos: pack.eos,
+            special_tokens: pack.special_tokens,
+            validation: pack.validation,
+            keep_text: false,
             limit: None,
             shard: None,
             step: Step::Auto,
@@ -131,6 +159,7 @@ impl Clean {
         }
         self.rules.validate()?;
         self.validate_models()?;
+        self.validate_packing()?;
         if self.dedup == Dedup::Off && !self.against.is_empty() {
             return Err(
                 Error::config("--against", "has no effect with --dedup off").hint("leave one of them out")

@@ -8,6 +8,7 @@ mod clean;
 mod condition;
 mod dedup;
 mod draw;
+mod one_pass;
 mod pack;
 mod rules;
 mod size;
@@ -19,7 +20,7 @@ pub use clean::{Clean, Columns, OutputFormat, Profile};
 pub use condition::{Condition, Evaluate};
 pub use dedup::{Dedup, DedupKey, Shard, Step};
 pub use draw::Draw;
-pub use pack::{Pack, Packing, SpecialTokenText, TokenFormat};
+pub use pack::{DocumentOrder, Pack, Packing, SpecialTokenText, TokenFormat};
 pub use rules::{
     ControlCharacters, Length, NormalizationForm, Redact, Repetition, Rules, ShortLines, Unicode, Words,
 };

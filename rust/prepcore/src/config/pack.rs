@@ -29,10 +29,14 @@ pub struct Pack {
     pub validation: f64,
     /// The layout of the output.
     pub format: TokenFormat,
-    /// The seed of everything random; plain concatenation in input order draws nothing.
+    /// The order of the training documents.
+    pub order: DocumentOrder,
+    /// The seed of everything random; packing in input order draws nothing.
     pub seed: u64,
     /// Read only so many documents.
     pub limit: Option<u64>,
+    /// Whether an output folder that was made by other settings is emptied first.
+    pub overwrite: bool,
     /// Worker threads; all cores when not given.
     pub threads: Option<usize>,
     /// The memory to stay within.
@@ -53,8 +57,10 @@ impl Default for Pack {
             special_tokens: SpecialTokenText::Text,
             validation: 0.0,
             format: TokenFormat::Tokens,
+            order: DocumentOrder::Input,
             seed: 0,
             limit: None,
+            overwrite: false,
             threads: None,
             memory: ByteSize::from_bytes(1 << 30),
             max_unreadable: 0.001,
@@ -97,6 +103,19 @@ impl Pack {
                 format!("got {}, expected a share from 0 to less than 1", self.validation),
             ));
         }
+        let unlike = [
+            ("--packing", "best-fit", self.packing == Packing::BestFit),
+            ("--order", "shuffled", self.order == DocumentOrder::Shuffled),
+        ];
+        for (option, value, _) in unlike.iter().filter(|(.., asked)| *asked) {
+            if self.format == TokenFormat::Parquet {
+                return Err(Error::config(
+                    *option,
+                    format!("got {value} with --format parquet, expected --format tokens"),
+                )
+                .hint("rows of a Parquet file are cut as documents come; this is done to token files"));
+            }
+        }
         validate_running(self.threads, self.memory, self.max_unreadable)
     }
 }
@@ -107,6 +126,18 @@ impl Pack {
 pub enum Packing {
     /// All documents joined in order and cut every `sequence_length` tokens.
     Concatenate,
+    /// Whole documents side by side, cut only where one is longer than a row; what stays free is padding.
+    BestFit,
+}
+
+/// The order of the training documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DocumentOrder {
+    /// That of the input.
+    Input,
+    /// One drawn from the seed, by document.
+    Shuffled,
 }
 
 /// What becomes of a special token's text, such as a literal `</s>`, inside a document.
@@ -151,6 +182,14 @@ mod tests {
             (Pack { validation: f64::NAN, ..good.clone() }, "--validation: got NaN"),
             (Pack { eos: String::new(), ..good.clone() }, "--eos: got nothing"),
             (Pack { threads: Some(0), ..good.clone() }, "--threads: got 0"),
+            (
+                Pack { packing: Packing::BestFit, format: TokenFormat::Parquet, ..good.clone() },
+                "--packing: got best-fit with --format parquet",
+            ),
+            (
+                Pack { order: DocumentOrder::Shuffled, format: TokenFormat::Parquet, ..good.clone() },
+                "--order: got shuffled with --format parquet",
+            ),
         ] {
             let error = bad.validate().unwrap_err();
             assert!(error.to_string().starts_with(start), "{error}");

@@ -35,9 +35,9 @@ pub enum Fate {
 /// Where a kept document lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeptAt {
-    /// The part.
-    pub path: String,
-    /// The row, or line, of the part.
+    /// The part; none where documents were packed and not written.
+    pub path: Option<String>,
+    /// The row, or line, of the part: its number among the documents that the part keeps.
     pub row: u64,
 }
 
@@ -115,7 +115,9 @@ fn kept_in(folder: &Path, part: &PartRecord, address: Address) -> Result<Option<
         let record = next_key(folder, part, &mut keys)?;
         if record.address >= address {
             let found = record.address == address && record.kept;
-            return Ok(found.then(|| KeptAt { path: part.kept.path.clone(), row: kept }));
+            return Ok(
+                found.then(|| KeptAt { path: part.kept.as_ref().map(|kept| kept.path.clone()), row: kept })
+            );
         }
         kept += u64::from(record.kept);
     }

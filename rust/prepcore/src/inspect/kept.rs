@@ -24,8 +24,8 @@ pub struct KeptDocument {
     pub source: u32,
     /// The row within the file.
     pub row: u64,
-    /// The text as it was written: after the rules that rewrite.
-    pub text: String,
+    /// The text as it was written: after the rules that rewrite. None where it was packed and not written.
+    pub text: Option<String>,
 }
 
 /// Draws up to `count` kept documents: of up to eight parts, spread evenly, one unit each (a row group of Parquet
@@ -37,7 +37,7 @@ pub struct KeptDocument {
 pub fn kept(folder: &Path, count: usize, seed: u64, watcher: Watcher<'_>) -> Result<Vec<KeptDocument>> {
     let manifest = manifest(folder)?;
     let column = manifest.configuration.get("text_column").and_then(Value::as_str).unwrap_or("text");
-    let parts: Vec<&PartRecord> = manifest.parts.iter().filter(|part| part.kept.rows > 0).collect();
+    let parts: Vec<&PartRecord> = manifest.parts.iter().filter(|part| part.counts.kept > 0).collect();
     let places: Vec<usize> = spread(parts.len(), MOST_PARTS.min(count)).collect();
     let mut lookout = Lookout::new(watcher);
     let (mut drawn, mut left) = (Vec::new(), count);
@@ -58,8 +58,16 @@ fn draw(
     (count, seed): (usize, u64),
     column: &str,
 ) -> Result<Vec<KeptDocument>> {
-    let path = folder.join(&part.kept.path);
-    let kind = if part.kept.path.ends_with(".parquet") { Kind::Parquet } else { Kind::Jsonl };
+    let Some(kept) = &part.kept else {
+        let count = count.min(part.counts.kept as usize);
+        let offset = (seed % part.counts.kept.max(1)) as usize;
+        let rows = spread(part.counts.kept as usize, count);
+        let rows = rows.map(|place| ((place + offset) as u64) % part.counts.kept).collect();
+        let without = |Address { source, row }| KeptDocument { source, row, text: None };
+        return Ok(addresses(folder, part, &rows)?.into_iter().map(without).collect());
+    };
+    let path = folder.join(&kept.path);
+    let kind = if kept.path.ends_with(".parquet") { Kind::Parquet } else { Kind::Jsonl };
     // Documents that were written are small enough to be read.
     let options = Options::of_text(column, ByteSize::from_bytes(u64::MAX));
     let plan = Plan::of_file(open_as(path.clone(), kind)?, options)?;
@@ -85,7 +93,7 @@ fn draw(
     let rows: BTreeSet<u64> = wanted.iter().map(|place| before + *place as u64).collect();
     let addresses = addresses(folder, part, &rows)?;
     let drawn = wanted.iter().zip(addresses).map(|(place, Address { source, row })| {
-        let text = documents.text.get(*place).unwrap_or_default().to_owned();
+        let text = Some(documents.text.get(*place).unwrap_or_default().to_owned());
         KeptDocument { source, row, text }
     });
     Ok(drawn.collect())
@@ -110,6 +118,6 @@ fn addresses(folder: &Path, part: &PartRecord, rows: &BTreeSet<u64>) -> Result<V
     Err(Error::corrupt(
         path,
         "records",
-        format!("{kept} kept documents, but the part holds {}", part.kept.rows),
+        format!("{kept} kept documents, but the part holds {}", part.counts.kept),
     ))
 }

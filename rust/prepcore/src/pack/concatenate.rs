@@ -16,7 +16,20 @@ impl Concatenate {
     /// Rows of so many tokens, at least one.
     #[must_use]
     pub fn new(sequence_length: usize) -> Self {
-        Self { length: sequence_length.max(1), open: Vec::new(), ledger: Ledger::default() }
+        Self::after(sequence_length, Vec::new())
+    }
+
+    /// The same, where earlier documents have begun a row with fewer tokens than it takes. The account is of what is
+    /// added now.
+    #[must_use]
+    pub fn after(sequence_length: usize, begun: Vec<u32>) -> Self {
+        Self { length: sequence_length.max(1), open: begun, ledger: Ledger::default() }
+    }
+
+    /// What is left over now.
+    #[must_use]
+    pub fn into_rest(self) -> Vec<u32> {
+        self.open
     }
 
     /// Adds documents and hands on every run of whole rows that this completes: a multiple of

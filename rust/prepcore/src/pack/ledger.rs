@@ -17,6 +17,9 @@ pub struct Ledger {
     pub bytes: u64,
     /// Tokens in no row, by reason.
     pub left_over: LeftOver,
+    /// Places in rows that no token took.
+    #[serde(default)]
+    pub padding: u64,
 }
 
 /// Tokens in no row, by reason.
@@ -27,18 +30,19 @@ pub struct LeftOver {
 }
 
 impl Ledger {
-    /// Checks that `tokens = rows · sequence_length + left over`.
+    /// Checks that `tokens = rows · sequence_length - padding + left over`.
     ///
     /// # Errors
     /// [`Error::Internal`] gives both sides when they differ.
     pub fn check(&self, sequence_length: u64) -> Result<()> {
-        let accounted = self.rows * sequence_length + self.left_over.tail;
-        if self.tokens == accounted {
+        let places = self.rows * sequence_length + self.left_over.tail;
+        if self.tokens.checked_add(self.padding) == Some(places) {
             return Ok(());
         }
         Err(Error::Internal(format!(
-            "{} tokens were encoded, but {} rows of {sequence_length} and {} left over make {accounted}",
-            self.tokens, self.rows, self.left_over.tail
+            "{} tokens were encoded and {} places padded, but {} rows of {sequence_length} and {} left over make \
+             {places}",
+            self.tokens, self.padding, self.rows, self.left_over.tail
         )))
     }
 }
@@ -51,10 +55,13 @@ mod tests {
     fn a_lost_token_is_seen() {
         let mut ledger = Ledger { tokens: 10, rows: 3, left_over: LeftOver { tail: 1 }, ..Ledger::default() };
         ledger.check(3).unwrap();
+        Ledger { tokens: 10, rows: 4, padding: 2, ..Ledger::default() }.check(3).unwrap();
         ledger.tokens += 1;
         let message = ledger.check(3).unwrap_err().to_string();
         assert!(
-            message.contains("11 tokens were encoded, but 3 rows of 3 and 1 left over make 10"),
+            message.contains(
+                "11 tokens were encoded and 0 places padded, but 3 rows of 3 and 1 left over make 10"
+            ),
             "{message}"
         );
     }

@@ -1,10 +1,12 @@
 //! The manifest of a token folder, which the trainer and other readers rely on.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Ledger;
-use crate::manifest::InputRecord;
+use crate::manifest::{self, InputRecord};
 use crate::statistics::Statistics;
 use crate::tokenize::SpecialTokens;
 use crate::{Error, Result};
@@ -25,6 +27,10 @@ pub struct Packed {
     pub configuration: Value,
     /// The input, by file number.
     pub inputs: Vec<InputRecord>,
+    /// The manifest of the cleaning that was done in the same pass, relative to the token folder: counts below are
+    /// then of the documents that it kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cleaning: Option<String>,
     /// The tokenizer used.
     pub tokenizer: TokenizerRecord,
     /// What stands before and after each document, and who said so.
@@ -53,6 +59,16 @@ pub struct Packed {
     /// What lies in the token files, in numbers; none for Parquet.
     #[serde(default)]
     pub statistics: Option<Statistics>,
+}
+
+impl Packed {
+    /// Reads the manifest of a token folder; `None` where there is none or it is another program's.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it is one of ours but cannot be read.
+    pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
+        manifest::of_folder(folder, TOKENS_FORMAT)
+    }
 }
 
 /// The tokenizer used.
@@ -112,6 +128,33 @@ pub struct SplitRecord {
     pub ledger: Ledger,
     /// Its files, in order, relative to the token folder.
     pub files: Vec<TokenFile>,
+    /// The row indexes beside them, by sequence length: one that the folder's packing is, and those of other lengths.
+    #[serde(default)]
+    pub row_indexes: Vec<RowIndexRecord>,
+}
+
+/// A file that says which pieces of which documents make up each row, for a packing in which rows do not simply
+/// follow each other in the token files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowIndexRecord {
+    /// Tokens in a row.
+    pub sequence_length: u64,
+    /// How documents became rows.
+    pub packing: String,
+    /// Relative to the token folder.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// Pieces of documents in them.
+    pub pieces: u64,
+    /// Places in rows that no token took.
+    pub padding: u64,
+    /// Documents that are longer than a row, and so in several pieces.
+    pub documents_cut: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// `xxh3-128:` and the XXH3-128 of its bytes.
+    pub checksum: String,
 }
 
 /// A file of tokens.

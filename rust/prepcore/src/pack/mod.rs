@@ -1,15 +1,27 @@
 //! Documents to rows of token ids, with every token accounted for.
 
+mod best_fit;
 mod concatenate;
+mod files;
 mod holdout;
 mod ledger;
+mod lengths;
 mod manifest;
+mod order;
+mod part;
 mod provenance;
+mod spaces;
 
+pub use best_fit::{BestFit, Fitted, Piece, WINDOW};
 pub use concatenate::Concatenate;
 pub use holdout::Holdout;
 pub use ledger::{Ledger, LeftOver};
-pub use manifest::{Counts, EncoderRecord, Packed, SplitRecord, TOKENS_FORMAT, TokenFile, TokenizerRecord};
+pub(crate) use lengths::DocumentLengths;
+pub use manifest::{
+    Counts, EncoderRecord, Packed, RowIndexRecord, SplitRecord, TOKENS_FORMAT, TokenFile, TokenizerRecord,
+};
+pub use order::DrawnOrder;
+pub(crate) use part::{Side, TokenPart};
 pub(crate) use provenance::Provenance;
 
 use crate::tokenize::{Encode, SpecialTokens};

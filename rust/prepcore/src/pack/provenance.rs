@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ledger::KeyFile;
-use crate::manifest::{Cleaned, FileRecord};
+use crate::manifest::{Cleaned, FileRecord, PartRecord};
 use crate::source::{Address, SourceFile};
 use crate::{Error, Result};
 
@@ -47,10 +47,12 @@ impl Provenance {
             };
             let name = file.path.file_name().unwrap_or_default();
             let part = known.and_then(|(manifest, inputs)| {
-                let part =
-                    manifest.parts.iter().find(|part| Path::new(&part.kept.path) == Path::new(name))?;
+                let is_this = |part: &&PartRecord| {
+                    part.kept.as_ref().is_some_and(|kept| Path::new(&kept.path) == Path::new(name))
+                };
+                let part = manifest.parts.iter().find(is_this)?;
                 let (folder, keys) = (folder.clone(), part.keys.clone());
-                Some(Origin::Part { inputs, folder, keys, rows: part.kept.rows })
+                Some(Origin::Part { inputs, folder, keys, rows: part.counts.kept })
             });
             Ok(part.unwrap_or_else(|| Origin::Raw(Arc::from(file.name.as_str()))))
         };

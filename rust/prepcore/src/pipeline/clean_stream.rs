@@ -77,7 +77,7 @@ pub fn clean_stream(configuration: &Clean, input: StreamInput) -> Result<Cleaned
     }))
 }
 
-/// A stream is read once, by one process.
+/// A stream is read once, by one process, and nothing is written.
 pub(super) fn refuse_folder_options(configuration: &Clean) -> Result<()> {
     if configuration.dedup == Dedup::Disk || configuration.shard.is_some() {
         let (option, value) = match configuration.shard {
@@ -85,6 +85,10 @@ pub(super) fn refuse_folder_options(configuration: &Clean) -> Result<()> {
             None => ("--dedup", "disk".to_owned()),
         };
         return Err(Error::config(option, format!("got {value}, but a stream can be read only once"))
+            .hint("clean files into a folder"));
+    }
+    if configuration.tokenizer.is_some() {
+        return Err(Error::config("--tokenizer", "tokens are written into a folder, and a stream has none")
             .hint("clean files into a folder"));
     }
     Ok(())

@@ -2,27 +2,27 @@
 //! disk. Either way it goes on from the parts that are finished.
 
 use std::fs;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::budget::Budget;
 use super::emit::{Emit, InOrder};
 use super::folder::CleanFolder;
 use super::judge::{Decide, Deduplication};
 use super::looking::looking;
+use super::one_pass::OnePass;
 use super::part_writer::PartWriter;
 use super::pool;
+use super::tally::{Means, Tally};
 use super::watch::Activity;
 use super::{Watcher, run_facts};
 use crate::config::{Clean, Dedup, Shard};
-use crate::dedup::Twin;
+use crate::dedup::{KEY_ALGORITHM, KEY_SEED, Twin};
 use crate::ledger::KeyFile;
-use crate::manifest::Cleaned;
+use crate::manifest::{self, Cleaned, HashRecord, RowsBySource};
 use crate::resume::{FinishedParts, Identity, RunFolder};
 use crate::source::Remaining;
-use crate::{Error, Result};
+use crate::{Error, Result, sink};
 
 mod on_disk;
 #[cfg(test)]
@@ -32,13 +32,27 @@ pub use on_disk::Waiting;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum Outcome<Manifest = Cleaned> {
     /// The output is complete.
-    Finished(Cleaned),
+    Finished(Manifest),
     /// It was complete already; nothing was read.
-    FinishedBefore(Cleaned),
+    FinishedBefore(Manifest),
     /// This process has done its share; others have not.
     Waiting(Waiting),
+}
+
+impl Outcome<()> {
+    /// The outcome with the manifest that a finished run has written.
+    pub(crate) fn read<Manifest>(
+        self,
+        manifest: impl FnOnce() -> Result<Manifest>,
+    ) -> Result<Outcome<Manifest>> {
+        Ok(match self {
+            Self::Finished(()) => Outcome::Finished(manifest()?),
+            Self::FinishedBefore(()) => Outcome::FinishedBefore(manifest()?),
+            Self::Waiting(waiting) => Outcome::Waiting(waiting),
+        })
+    }
 }
 
 /// A run at work.
@@ -47,18 +61,10 @@ pub(crate) struct Cleaning<'a> {
     folder: &'a CleanFolder<'a>,
     identity: Identity,
     run: RunFolder,
+    /// What is to be done with the tokens, where documents are packed.
+    one_pass: Option<OnePass<'a>>,
     budget: Budget,
     tally: Tally,
-}
-
-/// What this process did, for `run.json`.
-#[derive(Default)]
-struct Tally {
-    parts_found: usize,
-    parts_written: u64,
-    read_documents: u64,
-    read_text_bytes: u64,
-    seconds: Vec<(&'static str, f64)>,
 }
 
 /// How one pass in memory ended.
@@ -76,13 +82,14 @@ impl<'a> Cleaning<'a> {
         folder: &'a CleanFolder<'a>,
         identity: Identity,
         run: RunFolder,
+        one_pass: Option<OnePass<'a>>,
     ) -> Self {
         let budget = folder.judge.budget(configuration);
-        Self { configuration, folder, identity, run, budget, tally: Tally::default() }
+        Self { configuration, folder, identity, run, one_pass, budget, tally: Tally::default() }
     }
 
     /// Runs to the end, or as far as other shards allow.
-    pub(crate) fn run(mut self, watcher: Watcher<'_>) -> Result<Outcome> {
+    pub(crate) fn run(mut self, watcher: Watcher<'_>) -> Result<Outcome<()>> {
         let ended = match self.work(&mut *watcher) {
             Ok(Some(waiting)) => Ok(Outcome::Waiting(waiting)),
             Ok(None) => self.finish(watcher).map(Outcome::Finished),
@@ -92,8 +99,8 @@ impl<'a> Cleaning<'a> {
             Ok(Outcome::Finished(_)) | Err(Error::Cancelled) => {}
             // The working folder may have gone under our feet.
             _ => {
-                if let Some(manifest) = self.run.finished_elsewhere()? {
-                    return Ok(Outcome::Finished(manifest));
+                if self.run.is_finished_elsewhere()? {
+                    return Ok(Outcome::Finished(()));
                 }
             }
         }
@@ -136,7 +143,7 @@ impl<'a> Cleaning<'a> {
         for part in finished.iter() {
             let mut look = || watcher(self.folder.progress);
             look()?;
-            let keys = KeyFile::open(self.run.out(), &part.record.keys)?.keys();
+            let keys = KeyFile::open(&self.run.ledger(), &part.cleaned()?.keys)?.keys();
             deduplication.remember(looking(keys, look), Twin::Input)?;
         }
         if deduplication.is_over_budget() {
@@ -155,53 +162,77 @@ impl<'a> Cleaning<'a> {
         activity: Activity,
         watcher: Watcher<'_>,
     ) -> Result<bool> {
-        let clock = self.begin(activity, remaining);
+        let clock = Tally::begin(self.folder.progress, activity, remaining);
         let road = Emit { folder: self.folder, remaining };
         let order = InOrder::new(Decide::new(self.configuration.limit, deduplication), remaining.first());
         let writer = PartWriter::new(self.folder, &mut self.run);
         let ran = pool::run(&road, self.budget.width, order, writer, self.folder.progress, watcher);
         let ended = ran.map(|(order, writer)| (order.is_spent(), writer.written()));
-        self.end(if activity == Activity::Whole { "clean" } else { "emit" }, clock);
+        let step = if activity == Activity::Whole { "clean" } else { "emit" };
+        self.tally.end(self.folder.progress, step, clock);
         let (spent, written) = ended?;
         self.tally.parts_written += written;
         Ok(spent)
     }
 
-    fn begin(&self, activity: Activity, remaining: &Remaining<'_>) -> Instant {
-        let plan = self.folder.plan;
-        let share = remaining.len() as f64 / plan.segments.len().max(1) as f64;
-        self.folder.progress.begin(activity, (plan.text_bytes as f64 * share) as u64);
-        Instant::now()
-    }
-
-    fn end(&mut self, step: &'static str, clock: Instant) {
-        let progress = self.folder.progress;
-        self.tally.seconds.push((step, clock.elapsed().as_secs_f64()));
-        self.tally.read_documents += progress.documents.load(Ordering::Relaxed);
-        self.tally.read_text_bytes += progress.bytes.load(Ordering::Relaxed);
-    }
-
-    /// Writes the manifest over all parts.
-    fn finish(&mut self, watcher: Watcher<'_>) -> Result<Cleaned> {
+    /// Writes what belongs to all parts together, and the manifests.
+    fn finish(&mut self, watcher: Watcher<'_>) -> Result<()> {
         let (finished, begun) = self.run.finished()?;
-        let Self { configuration, folder, identity, run, budget, tally } = self;
-        let (identity, tally) = (identity.clone(), std::mem::take(tally));
-        let describe = || {
-            let manifest = identity.manifest(&finished, folder.judge.checks(), folder.judge.counts())?;
-            let Tally { parts_found, parts_written, read_documents, read_text_bytes, seconds } = tally;
-            let total = seconds.iter().map(|(_, seconds)| seconds).sum();
-            let mut facts =
-                run_facts::facts(configuration.threads, configuration.memory, budget.width.threads(), total);
-            facts["seconds_by_step"] =
-                seconds.into_iter().map(|(step, seconds)| (step.to_owned(), json!(seconds))).collect();
-            facts["seconds_by_stage"] = folder.progress.stages.seconds();
-            facts["parts"] = json!({ "found_finished": parts_found, "written": parts_written });
-            facts["read"] = json!({ "documents": read_documents, "text_bytes": read_text_bytes });
-            facts["rule_files"] = run_facts::rule_files(configuration);
-            facts["input_folders"] = run_facts::input_folders(&folder.plan.files);
-            facts["interruptions"] = json!(begun.saturating_sub(1));
-            Ok((manifest, facts))
+        let tally = std::mem::take(&mut self.tally);
+        let progress = self.folder.progress;
+        let ledger = self.run.ledger();
+        let complete = |look: &mut dyn FnMut() -> Result<()>| {
+            let manifest = self.manifest(&finished)?;
+            let unreadable = finished.iter().filter_map(|finished| finished.unreadable.as_ref());
+            self.run.join(unreadable, ledger.join("unreadable.jsonl"), look)?;
+            Ok((manifest, self.facts(tally, begun)))
         };
-        run.finish(&finished, &mut || watcher(folder.progress), describe)
+        let look: &mut dyn FnMut() -> Result<()> = &mut || watcher(progress);
+        match &self.one_pass {
+            None => self.run.finish(look, complete).map(drop),
+            Some(one_pass) => {
+                let complete = |look: &mut dyn FnMut() -> Result<()>| {
+                    let (manifest, facts) = complete(&mut *look)?;
+                    let packed = one_pass.complete(&self.run, &finished, &manifest, look)?;
+                    sink::write_json(ledger.join(manifest::RUN), &facts)?;
+                    sink::write_json(ledger.join(manifest::MANIFEST), &manifest)?;
+                    Ok((packed, facts))
+                };
+                self.run.finish(look, complete).map(drop)
+            }
+        }
+    }
+
+    /// The manifest of a run of which these parts are all.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the sums do not add up.
+    fn manifest(&self, finished: &FinishedParts) -> Result<Cleaned> {
+        let Identity { format, format_version, program, configuration, mut inputs } = self.identity.clone();
+        let mut counts = self.folder.judge.counts();
+        let (mut rows, mut parts) = (RowsBySource::default(), Vec::new());
+        for part in finished.iter() {
+            counts.add(&part.cleaned()?.counts);
+            rows.add(part.rows.iter().copied());
+            parts.push(part.cleaned()?.clone());
+        }
+        counts.check()?;
+        rows.enter(&mut inputs);
+        let hash = HashRecord { algorithm: KEY_ALGORITHM.into(), seed: KEY_SEED };
+        let checks = self.folder.judge.checks();
+        Ok(Cleaned { format, format_version, program, configuration, hash, inputs, checks, counts, parts })
+    }
+
+    /// What may differ between runs.
+    fn facts(&self, tally: Tally, begun: u64) -> Value {
+        let Self { configuration, folder, budget, .. } = self;
+        let means = Means {
+            threads_asked_for: configuration.threads,
+            threads: budget.width.threads(),
+            memory: configuration.memory,
+        };
+        let mut facts = tally.facts(&means, folder.plan, folder.progress, begun);
+        facts["rule_files"] = run_facts::rule_files(configuration);
+        facts
     }
 }

@@ -1,15 +1,18 @@
 //! The road of `clean` that writes: parts of row groups, and their ledger.
 
+use arrow_array::BooleanArray;
+
 use super::Progress;
+use super::encoding::Encoded;
 use super::folder::CleanFolder;
 use super::grouping::{Grouping, Job};
-use super::judge::{Decide, Judged};
+use super::judge::{Decide, Decided, Judged};
 use super::part_writer::{Done, PartWriter};
 use super::pool::{Event, Reservation, Road, Step};
 use crate::Result;
 use crate::ledger::{self, Fate, KeyRecord};
 use crate::manifest::RowsBySource;
-use crate::source::{Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
+use crate::source::{Documents, Part, PartFacts, Position, Remaining, Unit, UnreadableLine};
 
 /// The road over the parts that remain.
 pub(crate) struct Emit<'a> {
@@ -20,7 +23,7 @@ pub(crate) struct Emit<'a> {
 /// What the ordered stage remembers.
 pub(crate) struct InOrder<'a> {
     decide: Decide<'a>,
-    grouping: Grouping,
+    grouping: Grouping<Decided>,
     /// The part that deciding has begun.
     part: Option<usize>,
     /// The segment whose units come, by its number among those that remain.
@@ -39,7 +42,12 @@ impl<'a> InOrder<'a> {
         self.spent
     }
 
-    fn unit(&mut self, remaining: &Remaining<'_>, judged: Judged, held: Reservation) -> Result<Step<Job>> {
+    fn unit(
+        &mut self,
+        remaining: &Remaining<'_>,
+        judged: Judged,
+        held: Reservation,
+    ) -> Result<Step<Job<Decided>>> {
         let mut step = Step::default();
         let part = self.grouping.part();
         if self.part != Some(part) {
@@ -59,7 +67,7 @@ impl<'a> InOrder<'a> {
 impl<'a> Road for Emit<'a> {
     type Source = Remaining<'a>;
     type Mapped = Judged;
-    type Job = Job;
+    type Job = Job<Decided>;
     type Done = Done;
     type Order = InOrder<'a>;
     type Writer = PartWriter<'a>;
@@ -72,7 +80,7 @@ impl<'a> Road for Emit<'a> {
         self.folder.judged(unit)
     }
 
-    fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job>> {
+    fn order(&self, order: &mut InOrder<'a>, event: Event<Judged>) -> Result<Step<Job<Decided>>> {
         let mut step = Step::default();
         match event {
             Event::Unit(judged, held) => return order.unit(self.remaining, judged, held),
@@ -86,7 +94,7 @@ impl<'a> Road for Emit<'a> {
         Ok(step)
     }
 
-    fn finish(&self, mut job: Job) -> Result<Done> {
+    fn finish(&self, mut job: Job<Decided>) -> Result<Done> {
         let folder = self.folder;
         let mut counts = folder.judge.counts();
         let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
@@ -114,13 +122,23 @@ impl<'a> Road for Emit<'a> {
         }
         let kept: Vec<_> =
             job.units.iter().map(|(decided, _)| (&decided.documents, decided.keep())).collect();
-        let documents = folder.documents.encode(&kept)?;
+        let documents = folder.documents.as_ref().map(|sink| sink.encode(&kept)).transpose()?;
+        let encoded = folder.tokens.as_ref().map(|tokens| {
+            let mut encoded = Encoded::default();
+            let mut units = kept.iter();
+            let stopping = self.remaining.stopping();
+            let encode = |(documents, keep): &(&Documents, BooleanArray)| {
+                tokens.encoding.encode(documents, |row| keep.value(row), stopping, &mut encoded)
+            };
+            units.try_for_each(encode).map(|()| encoded)
+        });
+        let encoded = encoded.transpose()?;
         drop(kept);
         let dropped = folder.dropped.encode(&dropped)?;
         Progress::add(&folder.progress.kept, counts.kept);
         let _held = job.units.into_iter().map(|(_, held)| held).collect();
         let (part, close) = (job.part, job.close);
-        Ok(Done { part, close, documents, dropped, keys, unreadable, counts, rows, facts, _held })
+        Ok(Done { part, close, documents, encoded, dropped, keys, unreadable, counts, rows, facts, _held })
     }
 
     fn write(&self, writer: &mut PartWriter<'a>, done: Done) -> Result<()> {

@@ -6,6 +6,7 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use serde_json::{Map, Value};
 
 use super::budget::Budget;
+use super::grouping::Grouped;
 use super::looking::looking;
 use super::rewriting::{Changes, rewrite};
 use super::scores::ScoreColumns;
@@ -289,6 +290,12 @@ impl<'a> Decide<'a> {
             });
         }
         Ok(Decided { documents, changes, fates, keys, scores })
+    }
+}
+
+impl Grouped for Decided {
+    fn documents(&self) -> &Documents {
+        &self.documents
     }
 }
 

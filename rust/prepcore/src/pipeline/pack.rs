@@ -1,139 +1,102 @@
 //! `pack`: documents in, training rows out, with every token accounted for.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::pool::{self, Width};
-use super::token_folder::{PackFolder, PackOrder, PackWriter, Totals};
+use super::encoding::Encoding;
+use super::packing::Packing;
+use super::preview::{check_room, of_plan};
+use super::token_folder::PackFolder;
+use super::token_part::TokenSink;
 use super::tokenization::Tokenization;
-use super::{Progress, Watcher, preview, run_facts};
-use crate::Result;
-use crate::config::{Pack, resolve_threads};
+use super::{Outcome, Preview, Progress, Watcher, run_facts};
+use crate::config::{Pack, Shard};
 use crate::manifest::{self, InputRecord};
-use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
-use crate::sink::{self, TokenWidth};
+use crate::pack::{Packed, SplitRecord, TOKENS_FORMAT};
+use crate::resume::{self, Identity, Opened, RunFolder, TOKENS};
 use crate::source::{Options, Plan};
-use crate::statistics;
-
-/// Where the tokenizer is copied to, within the token folder.
-const TOKENIZER: &str = "tokenizer";
+use crate::{Result, sink};
 
 /// How `pack` reads its input: the text alone.
 #[must_use]
 pub fn options(configuration: &Pack) -> Options {
-    Options::of_text(&configuration.text_column, configuration.memory)
+    let options = Options::of_text(&configuration.text_column, configuration.memory);
+    Options { parts_of_cleaned: true, ..options }
 }
 
-/// Packs what a plan reads into a folder and returns its manifest.
+/// Finds what a run would be refused for, and says what it would read and write; does nothing else.
+///
+/// # Errors
+/// [`crate::Error::Config`] and [`crate::Error::Input`], as [`pack`] would before it starts.
+pub fn preview(configuration: &Pack, plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<Preview> {
+    Tokenization::open(configuration)?;
+    check(plan, inputs, out)?;
+    Ok(of_plan(plan, out, resume::standing(out, &TOKENS)?.holds()))
+}
+
+/// Packs what a plan reads into a folder. A run that was stopped goes on where it was.
 ///
 /// `inputs` are the paths behind the plan, which must not hold the output.
 ///
 /// # Errors
 /// [`crate::Error::Config`] and [`crate::Error::Input`] before the work starts; later whatever a file, the disk or
-/// the watcher refuses, and [`crate::Error::Internal`] when a document or a token is not accounted for.
+/// the watcher refuses, and [`crate::Error::Internal`] when a document or a token is not accounted for. Parts that
+/// were finished stay.
 pub fn pack(
     configuration: &Pack,
     plan: &Plan,
     inputs: &[PathBuf],
     out: &Path,
     watcher: Watcher<'_>,
-) -> Result<Packed> {
+) -> Result<Outcome<Packed>> {
     let tokenization = Tokenization::open(configuration)?;
-    let started = Instant::now();
     let progress = Progress::of_plan(plan);
-    let road = PackFolder::new(configuration, plan, &tokenization, out, &progress);
-    preview::check(plan, inputs, out)?;
-    let records = InputRecord::of_files(&plan.files, &mut *watcher)?;
-    sink::prepare_folder(out)?;
-    let width = Width::new(resolve_threads(configuration.threads), configuration.memory.bytes());
-    let order = PackOrder::new(configuration.limit);
-    let ran = PackWriter::create(&road)
-        .and_then(|writer| pool::run(&road, width, order, writer, &progress, &mut road.stopping(watcher)))
-        .and_then(|(_, writer)| writer.finish());
-    let totals = match ran {
-        Ok(totals) => totals,
-        Err(error) => {
-            road.remove_empty();
-            return Err(error);
-        }
+    let folder = PackFolder {
+        plan,
+        encoding: Encoding::new(configuration, &tokenization),
+        sink: TokenSink::new(configuration, tokenization.encoder.vocabulary_size())?,
+        progress: &progress,
     };
-    let mut manifest = describe(configuration, records, &tokenization, totals)?;
-    manifest.statistics =
-        statistics::of_packed(out, &manifest, &tokenization.folder, width.threads(), watcher)?;
-    tokenization.folder.copy_to(&out.join(TOKENIZER))?;
-    let seconds = started.elapsed().as_secs_f64();
-    let mut facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
-    facts["seconds_by_stage"] = progress.stages.seconds();
-    sink::write_json(out.join(manifest::RUN), &facts)?;
-    // The manifest comes last: a folder that has one is complete.
-    sink::write_json(out.join(manifest::MANIFEST), &manifest)?;
-    Ok(manifest)
-}
-
-/// The manifest of a run, once both of its sums hold.
-fn describe(
-    configuration: &Pack,
-    mut inputs: Vec<InputRecord>,
-    tokenization: &Tokenization,
-    totals: Totals,
-) -> Result<Packed> {
-    let Totals { training, validation, unreadable, rows } = totals;
-    rows.enter(&mut inputs);
-    let counts = Counts {
-        documents: inputs.iter().map(|input| input.rows).sum(),
-        training: training.ledger.documents,
-        validation: validation.ledger.documents,
-        unreadable,
-    };
-    counts.check()?;
-    for split in [&training, &validation] {
-        split.ledger.check(configuration.sequence_length)?;
-    }
-    let vocabulary_size = tokenization.encoder.vocabulary_size();
-    let tokens_per_byte = match training.ledger.bytes {
-        0 => 0.0,
-        bytes => training.ledger.tokens as f64 / bytes as f64,
-    };
-    Ok(Packed {
+    check(plan, inputs, out)?;
+    let identity = Identity {
         format: TOKENS_FORMAT.into(),
         format_version: 1,
         program: manifest::program(),
-        configuration: settings(configuration),
-        inputs,
-        tokenizer: TokenizerRecord {
-            path: TOKENIZER.into(),
-            fingerprint: tokenization.folder.fingerprint(),
-            vocabulary_size: vocabulary_size as u64,
-        },
-        special: tokenization.special.clone(),
-        special_tokens: word(&configuration.special_tokens),
-        encoder: EncoderRecord {
-            name: tokenization.encoder.name().into(),
-            proof: tokenization.encoder.proof().into(),
-        },
-        dtype: TokenWidth::of_vocabulary(vocabulary_size).dtype().into(),
-        sequence_length: configuration.sequence_length,
-        packing: word(&configuration.packing),
-        counts,
-        unreadable,
-        tokens_per_byte,
-        training,
-        validation: (configuration.validation > 0.0).then_some(validation),
-        statistics: None,
-    })
+        configuration: settings(configuration, &tokenization),
+        inputs: InputRecord::of_files(&plan.files, &mut *watcher)?,
+    };
+    let look: &mut dyn FnMut() -> Result<()> = &mut || watcher(&progress);
+    match RunFolder::open(out, &TOKENS, &identity, configuration.overwrite, Shard::WHOLE, look)? {
+        Opened::Finished => finished_before(out).map(Outcome::FinishedBefore),
+        Opened::Run(run) => Packing::new(configuration, &folder, &tokenization, identity, run).run(watcher),
+    }
 }
 
-/// A choice as users write it.
-fn word(choice: &impl serde::Serialize) -> String {
-    json!(choice).as_str().unwrap_or_default().to_owned()
+/// What a run is refused for without work.
+fn check(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
+    sink::check_apart(out, inputs, plan.files.iter().map(|file| file.path.as_path()))?;
+    check_room(plan, out, &TOKENS)
 }
 
-/// The settings that change the output. Which tokenizer it was is said by its fingerprint, not by its path.
-fn settings(configuration: &Pack) -> Value {
+/// The manifest of a run that was finished before, once its files were looked at.
+pub(crate) fn finished_before(out: &Path) -> Result<Packed> {
+    let manifest: Packed = manifest::of_finished(out, TOKENS_FORMAT)?;
+    let splits: Vec<&SplitRecord> = [&manifest.training].into_iter().chain(&manifest.validation).collect();
+    let files = splits.iter().flat_map(|split| &split.files);
+    resume::check_whole(out, files.clone().map(|file| (file.path.as_str(), file.bytes)))?;
+    let ends = files.filter_map(|file| Some((format!("{}.index", file.path), 8 * file.documents?)));
+    let ends: Vec<(String, u64)> = ends.collect();
+    let indexes = splits.iter().flat_map(|split| &split.row_indexes);
+    resume::check_whole(out, indexes.map(|index| (index.path.as_str(), index.bytes)))?;
+    resume::check_whole(out, ends.iter().map(|(path, bytes)| (path.as_str(), *bytes)))?;
+    Ok(manifest)
+}
+
+/// The settings that change the output. Which tokenizer it was is said by what its files hold, not by its path.
+pub(crate) fn settings(configuration: &Pack, tokenization: &Tokenization) -> Value {
     let mut settings = run_facts::settings(configuration);
-    settings.shift_remove("tokenizer");
+    settings.insert("tokenizer".into(), tokenization.folder.fingerprints().into());
     settings.into()
 }
 
@@ -144,7 +107,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::{Clean, Packing, SpecialTokenText, TokenFormat};
+    use crate::config::{Clean, SpecialTokenText, TokenFormat};
     use crate::pipeline::clean;
     use crate::tokenize::train_byte_level;
 
@@ -181,7 +144,9 @@ mod tests {
 
         fn pack(&self, configuration: &Pack, inputs: &[PathBuf], out: &str) -> Packed {
             let plan = Plan::files(inputs, options(configuration)).unwrap();
-            pack(configuration, &plan, inputs, &self.folder.path().join(out), &mut |_| Ok(())).unwrap()
+            let outcome = pack(configuration, &plan, inputs, &self.folder.path().join(out), &mut |_| Ok(()));
+            let Outcome::Finished(manifest) = outcome.unwrap() else { panic!("finished before") };
+            manifest
         }
 
         /// Every file of a folder but `run.json`.
@@ -289,11 +254,5 @@ mod tests {
         assert_eq!(rows[..2], ["a.jsonl:100", "a.jsonl:101"]);
         // The first line of the second file holds no text, and the next is blank.
         assert!(rows.contains(&"b.jsonl:2".to_owned()) && !rows.contains(&"b.jsonl:1".to_owned()));
-    }
-
-    #[test]
-    fn names_of_choices_are_those_that_users_write() {
-        assert_eq!(word(&Packing::Concatenate), "concatenate");
-        assert_eq!(word(&SpecialTokenText::Parse), "parse");
     }
 }

@@ -1,14 +1,16 @@
 //! Parts on disk: what belongs together is committed together, and then entered in the journal.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::folder::CleanFolder;
+use super::encoding::Encoded;
+use super::folder::{CleanFolder, TokenOutput};
 use super::grouping::Close;
 use super::pool::Reservation;
+use super::token_part::{OpenTokens, Rests};
 use crate::ledger::KEYS_HEADER;
 use crate::manifest::{Counts, FileRecord, PartRecord, RowsBySource};
 use crate::resume::{Finished, RunFolder};
-use crate::sink::{AtomicFile, Chunks, DocumentFile, ParquetFile, Piece, Written};
+use crate::sink::{AtomicFile, Chunks, DocumentFile, DocumentSink, ParquetFile, Piece, Written};
 use crate::source::{Part, PartFacts};
 use crate::{Error, Result};
 
@@ -16,7 +18,10 @@ use crate::{Error, Result};
 pub(crate) struct Done {
     pub(crate) part: Part,
     pub(crate) close: Option<Close>,
-    pub(crate) documents: Piece,
+    /// None where documents are not written.
+    pub(crate) documents: Option<Piece>,
+    /// None where they are not packed.
+    pub(crate) encoded: Option<Encoded>,
     pub(crate) dropped: Option<Chunks>,
     pub(crate) keys: Vec<u8>,
     pub(crate) unreadable: Vec<u8>,
@@ -38,7 +43,8 @@ pub(crate) struct PartWriter<'a> {
 
 struct OpenPart {
     part: Part,
-    documents: DocumentFile,
+    documents: Option<(String, DocumentFile)>,
+    tokens: Option<OpenTokens>,
     keys: AtomicFile,
     key_records: u64,
     dropped: ParquetFile,
@@ -66,11 +72,11 @@ impl<'a> PartWriter<'a> {
             None => OpenPart::create(self.folder, self.run, done.part)?,
         };
         let close = done.close;
-        open.append(done)?;
+        open.append(self.folder, done)?;
         match close {
             None => self.open = Some(open),
             Some(close) => {
-                let finished = open.commit(self.folder, self.run.out(), close)?;
+                let finished = open.commit(self.folder, self.run, close)?;
                 self.run.journal().finished(finished)?;
                 self.written += 1;
             }
@@ -81,14 +87,23 @@ impl<'a> PartWriter<'a> {
 
 impl OpenPart {
     fn create(folder: &CleanFolder<'_>, run: &RunFolder, part: Part) -> Result<Self> {
-        let (out, stem) = (run.out(), part.stem("part"));
+        let (out, stem) = (run.ledger(), part.stem("part"));
         let mut keys = AtomicFile::create(out.join(format!("keys/{stem}.keys")))?;
         keys.append(&KEYS_HEADER)?;
         let dropped = AtomicFile::create(out.join(format!("dropped/{stem}.parquet")))?;
-        let documents = folder.documents.start(&out.join(format!("{stem}.{}", folder.documents.suffix())))?;
+        let start = |sink: &DocumentSink| {
+            let name = format!("{stem}.{}", sink.suffix());
+            Ok::<_, Error>((name.clone(), sink.start(&out.join(name))?))
+        };
+        let documents = folder.documents.as_ref().map(start).transpose()?;
+        let begin = |output: &TokenOutput<'_>| {
+            OpenTokens::create(&output.sink, run, |prefix| part.stem(prefix), Rests::default())
+        };
+        let tokens = folder.tokens.as_ref().map(begin).transpose()?;
         Ok(Self {
             part,
             documents,
+            tokens,
             keys,
             key_records: 0,
             dropped: folder.dropped.start(dropped)?,
@@ -100,8 +115,13 @@ impl OpenPart {
         })
     }
 
-    fn append(&mut self, done: Done) -> Result<()> {
-        self.documents.append(done.documents)?;
+    fn append(&mut self, folder: &CleanFolder<'_>, done: Done) -> Result<()> {
+        if let (Some((_, file)), Some(documents)) = (&mut self.documents, done.documents) {
+            file.append(documents)?;
+        }
+        if let (Some(tokens), Some(encoded)) = (&mut self.tokens, done.encoded) {
+            tokens.append(&encoded, &folder.plan.files, folder.names())?;
+        }
         self.dropped.append(done.dropped)?;
         self.key_records += (done.keys.len() / crate::ledger::KEY_RECORD) as u64;
         self.keys.append(&done.keys)?;
@@ -118,8 +138,8 @@ impl OpenPart {
         Ok(())
     }
 
-    fn commit(self, folder: &CleanFolder<'_>, out: &Path, close: Close) -> Result<Finished> {
-        let Self { part, documents, keys, key_records, dropped, counts, .. } = self;
+    fn commit(self, folder: &CleanFolder<'_>, run: &RunFolder, close: Close) -> Result<Finished> {
+        let Self { part, documents, tokens, keys, key_records, dropped, counts, .. } = self;
         counts.check()?;
         // What was read must be what was planned: its fingerprint will be looked at when the run goes on.
         folder.plan.check_unchanged(folder.plan.sources_of(part.number))?;
@@ -132,16 +152,21 @@ impl OpenPart {
         let unreadable = match self.unreadable {
             None => None,
             Some(file) => {
-                let path = self.unreadable_path.strip_prefix(out).unwrap_or(&self.unreadable_path);
-                Some(record(path.to_string_lossy().into_owned(), counts.unreadable, file.commit()?))
+                Some(record(run.relative(&self.unreadable_path), counts.unreadable, file.commit()?))
             }
         };
-        let (written, rows) = documents.commit()?;
-        let kept = record(format!("{stem}.{}", folder.documents.suffix()), rows, written);
-        if (kept.rows, dropped.rows) != (counts.kept, counts.dropped_total()) {
+        let commit = |(name, file): (String, DocumentFile)| {
+            let (written, rows) = file.commit()?;
+            Ok::<_, Error>(record(name, rows, written))
+        };
+        let kept = documents.map(commit).transpose()?;
+        let tokens = tokens.map(|tokens| tokens.commit(run)).transpose()?.map(|(tokens, _)| tokens);
+        let written = kept.as_ref().map_or(counts.kept, |kept| kept.rows);
+        let packed = tokens.as_ref().map_or(counts.kept, |part| part.documents() + part.unreadable);
+        if (written, packed, dropped.rows) != (counts.kept, counts.kept, counts.dropped_total()) {
             return Err(Error::Internal(format!(
-                "{stem}: {} documents and {} ledger rows were written, but {} were kept and {} dropped",
-                kept.rows,
+                "{stem}: {written} documents and {} ledger rows were written and {packed} documents packed, but {} \
+                 were kept and {} dropped",
                 dropped.rows,
                 counts.kept,
                 counts.dropped_total()
@@ -151,7 +176,8 @@ impl OpenPart {
             part: part.number,
             piece: part.piece,
             next: close.next,
-            record: PartRecord { kept, keys, dropped, counts },
+            record: Some(PartRecord { kept, keys, dropped, counts }),
+            tokens,
             unreadable,
             rows: self.rows.into_list(),
             facts: self.facts,

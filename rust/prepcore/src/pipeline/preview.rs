@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::resume::{self, Layout, Standing};
 use crate::source::{Compression, Kind, Plan};
 use crate::{Error, Result, sink};
 
@@ -68,8 +69,19 @@ pub(crate) fn check(plan: &Plan, inputs: &[PathBuf], out: &Path) -> Result<()> {
     check_space(plan, out, 0)
 }
 
+/// Checks that what a run of a kind that can be stopped will write, about, has room.
+pub(crate) fn check_room(plan: &Plan, out: &Path, layout: &Layout) -> Result<()> {
+    // What a stopped run has written needs no room any more.
+    let written = match resume::standing(out, layout)? {
+        Standing::New => 0,
+        Standing::Unfinished(_) => resume::bytes_of_parts(out, layout),
+        Standing::Finished(_) => return Ok(()),
+    };
+    check_space(plan, out, written)
+}
+
 /// Checks that what will be written, about, has room; so many bytes of it are there already.
-pub(crate) fn check_space(plan: &Plan, out: &Path, written: u64) -> Result<()> {
+fn check_space(plan: &Plan, out: &Path, written: u64) -> Result<()> {
     let wanted = output_bytes(plan).saturating_sub(written);
     match free_bytes(out) {
         Some(free) if free < wanted => Err(Error::input(
@@ -90,7 +102,7 @@ fn output_bytes(plan: &Plan) -> u64 {
 }
 
 /// Free bytes at a path of which the last names may not exist yet.
-fn free_bytes(path: &Path) -> Option<u64> {
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let path = std::path::absolute(path).ok()?;
     let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
     let system = rustix::fs::statvfs(existing).ok()?;

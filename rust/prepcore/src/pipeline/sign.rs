@@ -220,7 +220,7 @@ impl<'a> Signer<'a> {
         let mut writer = SignatureWriter::create(part_path(self.run, part))?;
         for piece in self.finished.pieces(part) {
             look()?;
-            let keys = KeyFile::open(self.run.out(), &piece.record.keys)?.keys();
+            let keys = KeyFile::open(&self.run.ledger(), &piece.cleaned()?.keys)?.keys();
             self.append(&mut writer, looking(keys, &mut look))?;
         }
         Ok(writer)

@@ -1,269 +1,222 @@
-//! The road of `pack` into a folder: documents are read, numbered, encoded on any thread, and joined in order.
+//! The road of `pack` into a folder: documents are read, numbered, encoded on any thread, and joined in order, part by
+//! part.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use super::Progress;
+use super::encoding::{Encoded, Encoding};
+use super::grouping::{Close, Grouping, Job};
 use super::pool::{Event, Reservation, Road, Step};
-use super::tokenization::Tokenization;
-use super::{Progress, Watcher};
-use crate::config::{Pack, TokenFormat};
+use super::token_part::{OpenTokens, Rests, TokenSink};
 use crate::manifest::RowsBySource;
-use crate::pack::{Holdout, Provenance, SplitRecord, TokenBatch};
-use crate::sink::{self, AtomicFile, RowFolder, Sources, Split, TokenFolder, TokenWidth};
-use crate::source::{
-    Address, Documents, Numbering, Part, PartCursor, Plan, Unit, Unreadable, UnreadableLine,
-};
+use crate::pack::Provenance;
+use crate::resume::{Finished, RunFolder};
+use crate::source::{Documents, Numbering, Part, PartFacts, Plan, Position, Remaining, Unit};
 use crate::{Error, Result};
 
-/// The subfolder of the documents held out.
-const VALIDATION: &str = "validation/";
-
-/// The road and what all its tasks share.
+/// What all tasks of a run share.
 pub(crate) struct PackFolder<'a> {
-    plan: &'a Plan,
-    tokenization: &'a Tokenization,
-    holdout: Holdout,
-    format: TokenFormat,
-    sequence_length: u64,
-    out: PathBuf,
-    progress: &'a Progress,
-    /// Set when the run is to stop: a unit takes seconds to encode, a caller waits less than one.
-    stop: AtomicBool,
+    pub(crate) plan: &'a Plan,
+    pub(crate) encoding: Encoding<'a>,
+    pub(crate) sink: TokenSink,
+    pub(crate) progress: &'a Progress,
+}
+
+/// The road over the parts that remain.
+pub(crate) struct PackRoad<'a> {
+    pub(crate) folder: &'a PackFolder<'a>,
+    pub(crate) remaining: &'a Remaining<'a>,
 }
 
 /// What is decided in input order: line numbers, where `--limit` falls, and each unit's part.
 pub(crate) struct PackOrder {
     numbering: Numbering,
-    parts: PartCursor,
+    grouping: Grouping<Documents>,
+    /// The segment whose units come, by its number among those that remain.
+    segment: usize,
 }
 
 impl PackOrder {
-    pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { numbering: Numbering::new(limit), parts: PartCursor::default() }
+    /// What comes behind the finished parts; `limit` is of the whole input.
+    pub(crate) fn new(remaining: &Remaining<'_>, limit: Option<u64>) -> Self {
+        let first = remaining.first();
+        let mut numbering = Numbering::new(limit);
+        if let Some(start) = remaining.start(first.number) {
+            numbering.restart(start.lines, limit.map(|limit| limit.saturating_sub(start.documents)));
+        }
+        Self { numbering, grouping: Grouping::new(first), segment: 0 }
     }
 }
 
-/// A unit to encode.
-pub(crate) struct Job {
-    part: Part,
-    documents: Documents,
-    held: Reservation,
-}
-
-/// An encoded unit.
+/// Encoded units.
 pub(crate) struct Done {
     part: Part,
-    training: TokenBatch,
-    validation: TokenBatch,
-    /// Which side each encoded document is on, and where it stood.
-    places: Vec<(Split, Address)>,
-    unreadable: Vec<Unreadable>,
+    close: Option<Close>,
+    encoded: Encoded,
     rows: RowsBySource,
-    _held: Reservation,
+    facts: PartFacts,
+    /// Given back once it is written.
+    _held: Vec<Reservation>,
 }
 
-impl<'a> PackFolder<'a> {
-    pub(crate) fn new(
-        configuration: &Pack,
-        plan: &'a Plan,
-        tokenization: &'a Tokenization,
-        out: &Path,
-        progress: &'a Progress,
-    ) -> Self {
-        Self {
-            plan,
-            tokenization,
-            holdout: Holdout::new(configuration.validation),
-            format: configuration.format,
-            sequence_length: configuration.sequence_length,
-            out: out.to_path_buf(),
-            progress,
-            stop: AtomicBool::new(false),
-        }
-    }
-
-    /// After a failure: removes the folders that hold nothing, so that the same command can be given again.
-    pub(crate) fn remove_empty(&self) {
-        sink::remove_empty([self.out.join(VALIDATION), self.out.clone()]);
-    }
-
-    /// A watcher that also stops the unit that is being encoded.
-    pub(crate) fn stopping(&self, watcher: Watcher<'_>) -> impl FnMut(&Progress) -> Result<()> {
-        |progress| watcher(progress).inspect_err(|_| self.stop.store(true, Ordering::Relaxed))
-    }
-
-    /// Encodes a unit's documents. One that cannot be encoded is counted with those that cannot be read.
-    fn encode(&self, job: Job) -> Result<Done> {
-        let Job { part, documents, held } = job;
-        let mut rows = RowsBySource::default();
-        rows.count(&documents);
-        let mut done = Done {
-            part,
-            training: TokenBatch::default(),
-            validation: TokenBatch::default(),
-            places: Vec::with_capacity(documents.len()),
-            unreadable: documents.unreadable,
-            rows,
-            _held: held,
-        };
-        let Tokenization { encoder, special, .. } = self.tokenization;
-        for (row, address) in documents.addresses.into_iter().enumerate() {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            // Texts were checked for nulls when the unit was read.
-            let text = documents.text.get(row).unwrap_or_default();
-            let (split, batch) = match self.holdout.takes(text) {
-                false => (Split::Training, &mut done.training),
-                true => (Split::Validation, &mut done.validation),
-            };
-            match batch.encode(&**encoder, special, text) {
-                Ok(()) => done.places.push((split, address)),
-                Err(error) => done.unreadable.push(Unreadable::row(address, None, error)),
-            }
-        }
-        done.unreadable.sort_by_key(|row| row.address);
-        Ok(done)
-    }
-}
-
-impl Road for PackFolder<'_> {
-    type Source = Plan;
+impl<'a> Road for PackRoad<'a> {
+    type Source = Remaining<'a>;
     type Mapped = Documents;
-    type Job = Job;
+    type Job = Job<Documents>;
     type Done = Done;
     type Order = PackOrder;
-    type Writer = PackWriter;
+    type Writer = PackWriter<'a>;
 
-    fn source(&self) -> &Plan {
-        self.plan
+    fn source(&self) -> &Remaining<'a> {
+        self.remaining
     }
 
     fn map(&self, unit: Unit) -> Result<Documents> {
-        self.plan.documents(unit)
+        let documents = self.folder.plan.documents(unit)?;
+        Progress::add(&self.folder.progress.bytes, documents.bytes);
+        Ok(documents)
     }
 
-    fn order(&self, order: &mut PackOrder, event: Event<Documents>) -> Result<Step<Job>> {
+    fn order(&self, order: &mut PackOrder, event: Event<Documents>) -> Result<Step<Job<Documents>>> {
         let mut step = Step::default();
         match event {
             Event::Unit(mut documents, held) => {
+                let segment = self.remaining.segment(order.segment).unwrap_or_default();
+                let offset = documents.lines.map_or(0, |lines| lines.offset);
                 order.numbering.number(&mut documents);
-                let part = order.parts.unit(self.plan, documents.bytes);
-                step.jobs.push(Job { part, documents, held });
+                let position = Position { segment, offset };
+                order.grouping.unit(self.folder.plan, (documents, held), position, &mut step.jobs);
                 step.stop = order.numbering.is_full();
             }
-            Event::SegmentEnd(segment) => {
-                let next = (segment + 1 < self.plan.segments.len()).then_some(segment + 1);
-                order.parts.segment_end(self.plan, segment, next);
+            Event::SegmentEnd(number) => {
+                order.segment = number + 1;
+                order.grouping.segment_end(self.remaining, number, &mut step.jobs);
             }
-            Event::End => {}
+            Event::End => order.grouping.end(self.remaining, &mut step.jobs),
         }
         Ok(step)
     }
 
-    fn finish(&self, job: Job) -> Result<Done> {
-        let (read, bytes) = (job.documents.rows(), job.documents.bytes);
-        let done = self.encode(job)?;
-        Progress::add(&self.progress.documents, read);
-        Progress::add(&self.progress.kept, done.places.len() as u64);
-        Progress::add(&self.progress.unreadable, done.unreadable.len() as u64);
-        Progress::add(&self.progress.bytes, bytes);
-        Ok(done)
+    /// Encodes. A document that cannot be encoded is counted with those that cannot be read.
+    fn finish(&self, job: Job<Documents>) -> Result<Done> {
+        let Job { part, units, close } = job;
+        let (mut rows, mut facts) = (RowsBySource::default(), PartFacts::default());
+        let mut encoded = Encoded::default();
+        let mut held = Vec::with_capacity(units.len());
+        for (documents, reservation) in units {
+            rows.count(&documents);
+            facts.documents += documents.rows();
+            if let Some(lines) = documents.lines {
+                facts.add_lines(lines.source, lines.count);
+            }
+            self.folder.encoding.encode(&documents, |_| true, self.remaining.stopping(), &mut encoded)?;
+            encoded.unreadable.extend(documents.unreadable);
+            held.push(reservation);
+        }
+        encoded.unreadable.sort_by_key(|row| row.address);
+        let progress = self.folder.progress;
+        Progress::add(&progress.documents, facts.documents);
+        Progress::add(&progress.kept, encoded.places.len() as u64);
+        Progress::add(&progress.unreadable, encoded.unreadable.iter().map(|row| row.rows).sum());
+        Ok(Done { part, close, encoded, rows, facts, _held: held })
     }
 
-    fn write(&self, writer: &mut PackWriter, done: Done) -> Result<()> {
-        writer.write(self, done)
+    fn write(&self, writer: &mut PackWriter<'a>, done: Done) -> Result<()> {
+        writer.write(done)
     }
 }
 
-/// What a run came to.
-pub(crate) struct Totals {
-    pub(crate) training: SplitRecord,
-    pub(crate) validation: SplitRecord,
-    pub(crate) unreadable: u64,
-    pub(crate) rows: RowsBySource,
-}
-
-/// Joins encoded units in order.
-pub(crate) struct PackWriter {
-    training: SplitWriter,
-    validation: SplitWriter,
+/// Joins encoded units in order, and commits a part when it ends.
+pub(crate) struct PackWriter<'a> {
+    folder: &'a PackFolder<'a>,
+    run: &'a mut RunFolder,
     provenance: Provenance,
-    sources: Sources,
-    unreadable: AtomicFile,
-    unreadable_rows: u64,
-    rows: RowsBySource,
+    rests: Rests,
+    open: Option<OpenPart>,
+    /// Parts committed so far.
+    written: u64,
 }
 
-impl PackWriter {
-    pub(crate) fn create(folder: &PackFolder<'_>) -> Result<Self> {
-        Ok(Self {
-            training: SplitWriter::new(folder, "")?,
-            validation: SplitWriter::new(folder, VALIDATION)?,
-            provenance: Provenance::new(&folder.plan.files)?,
-            sources: Sources::create(&folder.out)?,
-            unreadable: AtomicFile::create(folder.out.join("unreadable.jsonl"))?,
-            unreadable_rows: 0,
-            rows: RowsBySource::default(),
-        })
+struct OpenPart {
+    part: Part,
+    tokens: OpenTokens,
+    rows: RowsBySource,
+    facts: PartFacts,
+}
+
+impl<'a> PackWriter<'a> {
+    /// A writer that goes on behind the finished part that left `rests`.
+    pub(crate) fn new(folder: &'a PackFolder<'a>, run: &'a mut RunFolder, rests: Rests) -> Result<Self> {
+        let provenance = Provenance::new(&folder.plan.files)?;
+        Ok(Self { folder, run, provenance, rests, open: None, written: 0 })
     }
 
-    fn write(&mut self, folder: &PackFolder<'_>, done: Done) -> Result<()> {
-        self.training.append(done.part, &done.training)?;
-        self.validation.append(done.part, &done.validation)?;
-        for (split, address) in done.places {
-            let (source, row) = self.provenance.trace(address)?;
-            self.sources.append(split, source, row)?;
+    /// Parts committed by this writer.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn write(&mut self, done: Done) -> Result<()> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.create(done.part)?,
+        };
+        let close = done.close;
+        open.append(self.folder.plan, &mut self.provenance, done)?;
+        match close {
+            None => self.open = Some(open),
+            Some(close) => {
+                let (finished, rests) = open.commit(self.folder.plan, self.run, close)?;
+                self.run.journal().finished(finished)?;
+                self.rests = rests;
+                self.written += 1;
+            }
         }
-        for row in &done.unreadable {
-            self.unreadable.append(&UnreadableLine::encode(row, &folder.plan.files)?)?;
-        }
-        self.unreadable_rows += done.unreadable.len() as u64;
-        self.rows.add_all(&done.rows);
         Ok(())
     }
 
-    /// Commits everything that is open.
-    pub(crate) fn finish(self) -> Result<Totals> {
-        let (training, validation) = (self.training.finish()?, self.validation.finish()?);
-        self.sources.finish()?;
-        self.unreadable.commit()?;
-        Ok(Totals { training, validation, unreadable: self.unreadable_rows, rows: self.rows })
-    }
-}
-
-/// One side of the split, in whichever format was asked for.
-enum SplitWriter {
-    Tokens(Box<TokenFolder>),
-    Rows(Box<RowFolder>),
-}
-
-impl SplitWriter {
-    fn new(folder: &PackFolder<'_>, prefix: &'static str) -> Result<Self> {
-        let length = folder.sequence_length;
-        Ok(match folder.format {
-            TokenFormat::Tokens => {
-                let width = TokenWidth::of_vocabulary(folder.tokenization.encoder.vocabulary_size());
-                Self::Tokens(Box::new(TokenFolder::new(&folder.out, prefix, width, length)))
-            }
-            TokenFormat::Parquet => {
-                Self::Rows(Box::new(RowFolder::new(&folder.out, prefix, length as usize)?))
-            }
+    fn create(&mut self, part: Part) -> Result<OpenPart> {
+        let plan = self.folder.plan;
+        let stem = |prefix: &str| plan.stem(part, prefix);
+        let rests = std::mem::take(&mut self.rests);
+        Ok(OpenPart {
+            part,
+            tokens: OpenTokens::create(&self.folder.sink, self.run, stem, rests)?,
+            rows: RowsBySource::default(),
+            facts: PartFacts::default(),
         })
     }
+}
 
-    fn append(&mut self, part: Part, batch: &TokenBatch) -> Result<()> {
-        match self {
-            Self::Tokens(folder) => folder.append(part, batch),
-            Self::Rows(folder) => folder.append(part, batch),
-        }
+impl OpenPart {
+    fn append(&mut self, plan: &Plan, provenance: &mut Provenance, done: Done) -> Result<()> {
+        self.tokens.append(&done.encoded, &plan.files, |address| provenance.trace(address))?;
+        self.rows.add_all(&done.rows);
+        self.facts.add(&done.facts);
+        Ok(())
     }
 
-    fn finish(self) -> Result<SplitRecord> {
-        let (ledger, files) = match self {
-            Self::Tokens(folder) => folder.finish()?,
-            Self::Rows(folder) => folder.finish()?,
+    fn commit(self, plan: &Plan, run: &RunFolder, close: Close) -> Result<(Finished, Rests)> {
+        let Self { part, tokens, rows, facts } = self;
+        // What was read must be what was planned: its fingerprint will be looked at when the run goes on.
+        plan.check_unchanged(plan.sources_of(part.number))?;
+        let (tokens, rests) = tokens.commit(run)?;
+        let (packed, unreadable) = (tokens.documents(), tokens.unreadable);
+        if facts.documents != packed + unreadable {
+            return Err(Error::Internal(format!(
+                "{}: {} documents read, but {packed} packed + {unreadable} unreadable",
+                part.stem("part"),
+                facts.documents
+            )));
+        }
+        let finished = Finished {
+            part: part.number,
+            piece: part.piece,
+            next: close.next,
+            record: None,
+            tokens: Some(tokens),
+            unreadable: None,
+            rows: rows.into_list(),
+            facts,
         };
-        Ok(SplitRecord { ledger, files })
+        Ok((finished, rests))
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{FileRecord, PartRecord};
+use crate::pack::TokenPart;
 use crate::source::{Before, Part, PartFacts, Plan, Position, Start};
+use crate::{Error, Result};
 
 /// A part, or a piece of one, that was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +17,13 @@ pub(crate) struct Finished {
     pub(crate) piece: usize,
     /// Where the next piece of the part begins; none for the last.
     pub(crate) next: Option<Position>,
-    pub(crate) record: PartRecord,
-    /// The unreadable rows, where there are any.
+    /// What cleaning made of it; none where nothing was cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<PartRecord>,
+    /// What packing made of it; none where nothing was packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tokens: Option<TokenPart>,
+    /// The rows that could not be read, where there are any.
     pub(crate) unreadable: Option<FileRecord>,
     /// Rows read of each file.
     pub(crate) rows: Vec<(u32, u64)>,
@@ -24,13 +31,31 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Whether its files are there, with the sizes that they had.
-    pub(crate) fn is_there(&self, out: &Path) -> bool {
-        let PartRecord { kept, keys, dropped, .. } = &self.record;
-        let files = [kept, keys, dropped].into_iter().chain(&self.unreadable);
-        files
-            .map(|file| out.join(&file.path).metadata().map(|found| found.len() == file.bytes))
-            .all(|same| same.unwrap_or(false))
+    /// Whether its files are there, with the sizes that they had: those of cleaning in the folder of the ledger.
+    pub(crate) fn is_there(&self, out: &Path, ledger: &Path) -> bool {
+        let are_there = |folder: &Path, mut files: Box<dyn Iterator<Item = (&str, u64)> + '_>| {
+            files.all(|(path, bytes)| folder.join(path).metadata().is_ok_and(|found| found.len() == bytes))
+        };
+        let cleaned = self.record.iter().flat_map(PartRecord::files).map(FileRecord::path_and_bytes);
+        let unreadable = self.unreadable.iter().map(FileRecord::path_and_bytes);
+        let packed = self.tokens.iter().flat_map(TokenPart::files);
+        are_there(ledger, Box::new(cleaned)) && are_there(out, Box::new(packed.chain(unreadable)))
+    }
+
+    /// What cleaning made of it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where nothing was cleaned.
+    pub(crate) fn cleaned(&self) -> Result<&PartRecord> {
+        self.record.as_ref().ok_or_else(|| Error::Internal(format!("part {} was not cleaned", self.part)))
+    }
+
+    /// What packing made of it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where nothing was packed.
+    pub(crate) fn packed(&self) -> Result<&TokenPart> {
+        self.tokens.as_ref().ok_or_else(|| Error::Internal(format!("part {} was not packed", self.part)))
     }
 }
 
@@ -77,20 +102,36 @@ impl FinishedParts {
         facts
     }
 
+    /// Forgets what was finished behind a gap: it is made again.
+    pub(crate) fn before(mut self, start: &Start) -> Self {
+        self.0.split_off(&start.part);
+        self
+    }
+
+    /// The last one.
+    pub(crate) fn last(&self) -> Option<&Finished> {
+        self.0.last_key_value().map(|(_, finished)| finished)
+    }
+
     /// Where a run over parts in order goes on: behind those that are finished from the first on. None where
     /// others are finished behind a gap.
     pub(crate) fn sequel(&self, plan: &Plan) -> Option<Start> {
+        let start = self.first_left(plan);
+        self.0.range(start.part..).next().is_none().then_some(start)
+    }
+
+    /// Where the first part begins, or goes on, that is not all finished.
+    pub(crate) fn first_left(&self, plan: &Plan) -> Start {
         let mut before = Before::default();
         let first = (0..plan.parts.len()).find(|part| !self.holds(*part)).unwrap_or(plan.parts.len());
         (0..first).for_each(|part| before.pass(&self.facts(part)));
         let position = Position { segment: plan.segments.len(), offset: 0 };
-        let start = if first == plan.parts.len() {
+        if first == plan.parts.len() {
             let part = Part { number: first, piece: 0 };
             Start { part, position, lines: (0, 0), documents: before.documents() }
         } else {
             self.start(&before, plan, first)
-        };
-        self.0.range(start.part..).next().is_none().then_some(start)
+        }
     }
 
     /// In order.

@@ -5,13 +5,16 @@ use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::finished::FinishedParts;
 use super::identity::Identity;
 use super::journal::{Entries, Journal};
+use super::layout::Layout;
 use super::locks::{Look, enter, lock_folder, one_at_a_time};
-use super::tidy::{FOLDERS, IDENTITY, RETIRED, remove, sweep, wipe};
+use super::tidy::{IDENTITY, RETIRED, remove, sweep, wipe};
 use crate::config::Shard;
-use crate::manifest::{self, Cleaned, UNFINISHED};
+use crate::manifest::{self, FileRecord, UNFINISHED};
 use crate::sink::{self, AtomicFile};
 use crate::{Error, Result};
 
@@ -25,13 +28,24 @@ pub(crate) enum Standing {
     /// A run that was not finished.
     Unfinished(Box<Identity>),
     /// A finished run.
-    Finished(Box<Cleaned>),
+    Finished(Box<Identity>),
+}
+
+impl Standing {
+    /// In words, as a preview says it.
+    pub(crate) fn holds(&self) -> &'static str {
+        match self {
+            Self::New => "nothing",
+            Self::Unfinished(_) => "an unfinished run",
+            Self::Finished(_) => "a finished run",
+        }
+    }
 }
 
 /// What opening an output folder came to.
 pub(crate) enum Opened {
     /// The same run is finished already.
-    Finished(Box<Cleaned>),
+    Finished,
     /// The run may work here.
     Run(RunFolder),
 }
@@ -39,6 +53,7 @@ pub(crate) enum Opened {
 /// An output folder while a run works in it.
 pub(crate) struct RunFolder {
     out: PathBuf,
+    layout: &'static Layout,
     shard: Shard,
     journal: Journal,
     /// Held until the run ends.
@@ -48,18 +63,22 @@ pub(crate) struct RunFolder {
 /// Looks into an output folder.
 ///
 /// # Errors
-/// [`Error::Input`] where other things than a run of ours lie there.
-pub(crate) fn standing(out: &Path) -> Result<Standing> {
-    if let Some(manifest) = Cleaned::of_folder(out)? {
-        return Ok(Standing::Finished(Box::new(manifest)));
+/// [`Error::Input`] where other things than a run of this kind lie there.
+pub(crate) fn standing(out: &Path, layout: &Layout) -> Result<Standing> {
+    if let Some(identity) = Identity::of_folder(out, layout.format)? {
+        return Ok(Standing::Finished(Box::new(identity)));
     }
     let path = out.join(UNFINISHED).join(IDENTITY);
     match fs::read(&path) {
         Ok(bytes) => {
-            let identity = serde_json::from_slice(&bytes).map_err(|error| {
+            let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| {
                 Error::input(&path, format!("not of this version: {error}"))
                     .hint("remove the folder to start afresh")
             })?;
+            if identity.format != layout.format {
+                let message = format!("holds an unfinished run of another verb than `{}`", layout.verb);
+                return Err(Error::input(out, message).hint("name a new folder"));
+            }
             Ok(Standing::Unfinished(Box::new(identity)))
         }
         Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
@@ -71,10 +90,13 @@ pub(crate) fn standing(out: &Path) -> Result<Standing> {
     }
 }
 
-/// Bytes of the documents that a stopped run has written.
-pub(crate) fn bytes_of_parts(out: &Path) -> u64 {
+/// Bytes of the parts that a stopped run has written.
+pub(crate) fn bytes_of_parts(out: &Path, layout: &Layout) -> u64 {
     let entries = fs::read_dir(out).into_iter().flatten().flatten();
-    let parts = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-"));
+    let parts = entries.filter(|entry| {
+        let name = entry.file_name();
+        layout.prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+    });
     parts.filter_map(|part| Some(part.metadata().ok()?.len())).sum()
 }
 
@@ -86,35 +108,38 @@ impl RunFolder {
     /// in which another process works.
     pub(crate) fn open(
         out: &Path,
+        layout: &'static Layout,
         identity: &Identity,
         overwrite: bool,
         shard: Shard,
         look: Look<'_>,
     ) -> Result<Opened> {
-        match standing(out)? {
-            Standing::Finished(manifest) if !overwrite => return finished_before(out, manifest, identity),
+        match standing(out, layout)? {
+            Standing::Finished(before) if !overwrite => {
+                return finished_before(out, layout, &before, identity);
+            }
             Standing::Unfinished(before) if !overwrite => check_same(out, &before, identity)?,
             _ => {}
         }
         sink::prepare_folder(out)?;
         let (held, once) = enter(out, shard, look)?;
         // What lay here may be another run by now, or one that another shard has finished.
-        match standing(out)? {
-            Standing::Finished(manifest) if !overwrite => {
+        match standing(out, layout)? {
+            Standing::Finished(before) if !overwrite => {
                 drop((once, held));
-                return finished_before(out, manifest, identity);
+                return finished_before(out, layout, &before, identity);
             }
             Standing::Unfinished(before) if !overwrite => check_same(out, &before, identity)?,
             _ => {
-                wipe(out)?;
-                make_folders(out)?;
+                wipe(out, layout)?;
+                make_folders(out, layout)?;
                 sink::write_json(out.join(UNFINISHED).join(IDENTITY), identity)?;
             }
         }
-        make_folders(out)?;
+        make_folders(out, layout)?;
         let journal = Journal::open(&out.join(UNFINISHED), shard)?;
         drop(once);
-        Ok(Opened::Run(Self { out: out.to_path_buf(), shard, journal, _lock: held }))
+        Ok(Opened::Run(Self { out: out.to_path_buf(), layout, shard, journal, _lock: held }))
     }
 
     /// A path in the working folder.
@@ -125,6 +150,16 @@ impl RunFolder {
     /// The output folder.
     pub(crate) fn out(&self) -> &Path {
         &self.out
+    }
+
+    /// The folder of the ledger of cleaning.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.out.join(self.layout.ledger)
+    }
+
+    /// A path as records give it: relative to the output folder.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.out).unwrap_or(path).to_string_lossy().into_owned()
     }
 
     /// The share of this process.
@@ -140,59 +175,66 @@ impl RunFolder {
     /// The parts that are finished and still there, and how often a process was at work.
     pub(crate) fn finished(&self) -> Result<(FinishedParts, u64)> {
         let Entries { finished, begun } = Entries::read(&self.out.join(UNFINISHED))?;
-        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out));
+        let there = finished.into_iter().filter(|finished| finished.is_there(&self.out, &self.ledger()));
         Ok((FinishedParts::new(there), begun))
     }
 
-    /// The manifest, where another shard has finished the run meanwhile and taken the working folder away.
-    pub(crate) fn finished_elsewhere(&self) -> Result<Option<Cleaned>> {
-        if self.shard == Shard::WHOLE { Ok(None) } else { Cleaned::of_folder(&self.out) }
+    /// Whether another shard has finished the run meanwhile and taken the working folder away.
+    pub(crate) fn is_finished_elsewhere(&self) -> Result<bool> {
+        Ok(self.shard != Shard::WHOLE && Identity::of_folder(&self.out, self.layout.format)?.is_some())
     }
 
-    /// Finishes the run: `manifest` gives the manifest and what belongs to this run alone, once it is known that
-    /// no other shard has written them.
-    pub(crate) fn finish(
+    /// Finishes the run: `complete` writes what belongs to all parts together and gives the manifest and what
+    /// belongs to this run alone, once it is known that no other shard has done so. `None` where one has.
+    pub(crate) fn finish<Manifest: Serialize>(
         &self,
-        finished: &FinishedParts,
         look: Look<'_>,
-        manifest: impl FnOnce() -> Result<(Cleaned, serde_json::Value)>,
-    ) -> Result<Cleaned> {
-        let _once = one_at_a_time(&self.out, look)?;
-        if let Some(manifest) = self.finished_elsewhere()? {
-            return Ok(manifest);
+        complete: impl FnOnce(Look<'_>) -> Result<(Manifest, serde_json::Value)>,
+    ) -> Result<Option<Manifest>> {
+        let _once = one_at_a_time(&self.out, &mut *look)?;
+        if self.is_finished_elsewhere()? {
+            return Ok(None);
         }
-        let (manifest, facts) = manifest()?;
-        sweep(&self.out);
-        let mut unreadable = AtomicFile::create(self.out.join("unreadable.jsonl"))?;
-        for rows in finished.iter().filter_map(|finished| finished.unreadable.as_ref()) {
-            let path = self.out.join(&rows.path);
-            let mut rows = File::open(&path).map_err(|source| Error::io(&path, "read", source))?;
+        sweep(&self.out, self.layout);
+        let (manifest, facts) = complete(look)?;
+        sink::write_json(self.out.join(manifest::RUN), &facts)?;
+        // The manifest comes last: a folder that has one is complete.
+        sink::write_json(self.out.join(manifest::MANIFEST), &manifest)?;
+        remove(&self.out);
+        Ok(Some(manifest))
+    }
+
+    /// Copies files of the parts, one behind the other, into one.
+    pub(crate) fn join<'f>(
+        &self,
+        files: impl Iterator<Item = &'f FileRecord>,
+        target: PathBuf,
+        look: Look<'_>,
+    ) -> Result<()> {
+        let mut joined = AtomicFile::create(target)?;
+        for file in files {
+            let path = self.out.join(&file.path);
+            let mut part = File::open(&path).map_err(|source| Error::io(&path, "read", source))?;
             loop {
                 look()?;
-                let copied = io::copy(&mut (&mut rows).take(COPY_BYTES), &mut unreadable);
+                let copied = io::copy(&mut (&mut part).take(COPY_BYTES), &mut joined);
                 if copied.map_err(|source| Error::io(&path, "copy", source))? == 0 {
                     break;
                 }
             }
         }
-        unreadable.commit()?;
-        sink::write_json(self.out.join(manifest::RUN), &facts)?;
-        // The manifest comes last: a folder that has one is complete.
-        sink::write_json(self.out.join(manifest::MANIFEST), &manifest)?;
-        remove(&self.out);
-        Ok(manifest)
+        joined.commit().map(|_| ())
     }
 
     /// After a failure before anything was finished: takes away what the run made, so that the same command can
     /// be given again with other settings.
     pub(crate) fn abandon(self) {
-        let nothing =
-            |name: &str| fs::read_dir(self.path(name)).is_ok_and(|mut entries| entries.next().is_none());
-        let fresh = self.finished().is_ok_and(|(finished, _)| finished.is_empty()) && nothing("signatures");
+        let signed = fs::read_dir(self.path("signatures")).is_ok_and(|mut files| files.next().is_some());
+        let fresh = self.finished().is_ok_and(|(finished, _)| finished.is_empty()) && !signed;
         if fresh && self.shard == Shard::WHOLE {
             // Of the part that failed some files may have their names already. What cannot be removed stays
             // beside the working folder, so that the next run knows it for ours.
-            if wipe(&self.out).is_ok() {
+            if wipe(&self.out, self.layout).is_ok() {
                 remove(&self.out);
             }
             sink::remove_empty([self.out.clone()]);
@@ -201,22 +243,21 @@ impl RunFolder {
 }
 
 /// The same run is finished already: nothing is touched but what a kill at its very end has left.
-fn finished_before(out: &Path, manifest: Box<Cleaned>, identity: &Identity) -> Result<Opened> {
-    check_same(out, &Identity::of_manifest(&manifest), identity)?;
-    check_whole(out, &manifest)?;
+fn finished_before(out: &Path, layout: &Layout, before: &Identity, identity: &Identity) -> Result<Opened> {
+    check_same(out, before, identity)?;
     let left = [UNFINISHED, RETIRED].iter().any(|name| out.join(name).is_dir());
     // Another process may just begin to overwrite the folder, or may not be allowed to write here at all.
     if left
         && let Ok(_lock) = lock_folder(out, Shard::WHOLE)
-        && let Ok(Standing::Finished(_)) = standing(out)
+        && let Ok(Standing::Finished(_)) = standing(out, layout)
     {
         remove(out);
     }
-    Ok(Opened::Finished(manifest))
+    Ok(Opened::Finished)
 }
 
-fn make_folders(out: &Path) -> Result<()> {
-    FOLDERS.iter().map(|folder| out.join(folder)).try_for_each(|folder| {
+fn make_folders(out: &Path, layout: &Layout) -> Result<()> {
+    layout.made().map(|folder| out.join(folder)).try_for_each(|folder| {
         fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, "make", source))
     })
 }
@@ -230,16 +271,17 @@ fn check_same(out: &Path, before: &Identity, now: &Identity) -> Result<()> {
         .hint("name a new folder, or --overwrite to replace what is there"))
 }
 
-/// Checks that the files of a finished run are there.
-fn check_whole(out: &Path, manifest: &Cleaned) -> Result<()> {
-    for part in &manifest.parts {
-        for file in [&part.kept, &part.keys, &part.dropped] {
-            let path = out.join(&file.path);
-            let size = path.metadata().map(|found| found.len()).unwrap_or(0);
-            if size != file.bytes {
-                let message = format!("has {size} bytes, but the manifest says {}", file.bytes);
-                return Err(Error::input(&path, message).hint("--overwrite makes the folder anew"));
-            }
+/// Checks that files which a manifest names are there, with the sizes that they had.
+///
+/// # Errors
+/// [`Error::Input`] names the first that is not.
+pub(crate) fn check_whole<'f>(out: &Path, files: impl IntoIterator<Item = (&'f str, u64)>) -> Result<()> {
+    for (name, bytes) in files {
+        let path = out.join(name);
+        let size = path.metadata().map(|found| found.len()).unwrap_or(0);
+        if size != bytes {
+            let message = format!("has {size} bytes, but the manifest says {bytes}");
+            return Err(Error::input(&path, message).hint("--overwrite makes the folder anew"));
         }
     }
     Ok(())

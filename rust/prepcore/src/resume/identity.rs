@@ -1,11 +1,12 @@
 //! What makes two runs the same: the settings that change the output, and the input.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::finished::FinishedParts;
 use crate::Result;
-use crate::manifest::{CheckRecord, Cleaned, Counts, HashRecord, InputRecord, RowsBySource};
+use crate::manifest::{self, InputRecord};
 
 /// What a run is. Two runs of one identity write the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,44 +15,20 @@ pub(crate) struct Identity {
     pub(crate) format_version: u32,
     pub(crate) program: String,
     pub(crate) configuration: Value,
-    pub(crate) hash: HashRecord,
     pub(crate) inputs: Vec<InputRecord>,
 }
 
 impl Identity {
-    /// That of the run which wrote a finished folder.
-    pub(crate) fn of_manifest(manifest: &Cleaned) -> Self {
-        let inputs = manifest.inputs.iter().map(|input| InputRecord { rows: 0, ..input.clone() });
-        Self {
-            format: manifest.format.clone(),
-            format_version: manifest.format_version,
-            program: manifest.program.clone(),
-            configuration: manifest.configuration.clone(),
-            hash: manifest.hash.clone(),
-            inputs: inputs.collect(),
-        }
-    }
-
-    /// The manifest of a run of which these parts are all. `counts` are of nothing, with every reason named.
+    /// That of the run which finished a folder: its manifest says what the run was. `None` where there is no manifest
+    /// of this format.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] where the sums do not add up.
-    pub(crate) fn manifest(
-        self,
-        finished: &FinishedParts,
-        checks: Vec<CheckRecord>,
-        mut counts: Counts,
-    ) -> Result<Cleaned> {
-        let Self { format, format_version, program, configuration, hash, mut inputs } = self;
-        let mut rows = RowsBySource::default();
-        for part in finished.iter() {
-            counts.add(&part.record.counts);
-            rows.add(part.rows.iter().copied());
-        }
-        counts.check()?;
-        rows.enter(&mut inputs);
-        let parts = finished.iter().map(|part| part.record.clone()).collect();
-        Ok(Cleaned { format, format_version, program, configuration, hash, inputs, checks, counts, parts })
+    /// [`crate::Error::Input`] when it is one of ours but cannot be read.
+    pub(crate) fn of_folder(folder: &Path, format: &str) -> Result<Option<Self>> {
+        let mut identity: Option<Self> = manifest::of_folder(folder, format)?;
+        // How many rows there were is found out, and makes no other run.
+        identity.iter_mut().flat_map(|identity| &mut identity.inputs).for_each(|input| input.rows = 0);
+        Ok(identity)
     }
 
     /// How another run differs, in words; none where it is the same.
@@ -120,7 +97,6 @@ mod tests {
             format_version: 1,
             program: "prepcore 0.1.7".into(),
             configuration,
-            hash: HashRecord { algorithm: "x".into(), seed: 0 },
             inputs: vec![input],
         }
     }

@@ -102,6 +102,18 @@ pub(crate) fn lock_journal(journal: &File, path: &Path, shard: Shard) -> Result<
     Ok(())
 }
 
+/// Takes a finished folder for this process, without leaving anything in it.
+///
+/// # Errors
+/// [`Error::Input`] where another process has it.
+pub(crate) fn lock_whole(folder: &Path) -> Result<File> {
+    let file = File::open(folder).map_err(|source| Error::io(folder, "open", source))?;
+    if lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        return Ok(file);
+    }
+    Err(Error::input(folder, "another process is working in this folder").hint("wait for it to end"))
+}
+
 fn busy(path: &Path) -> Error {
     Error::input(path, "another process is working in this output folder")
         .hint("wait for it to end; several processes share the work with --shard 1/n to n/n")

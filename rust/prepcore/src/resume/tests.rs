@@ -19,20 +19,20 @@ fn identity() -> Identity {
         format_version: 1,
         program: "prepcore 0.1.0".into(),
         configuration: json!({}),
-        hash: HashRecord { algorithm: "xxh3-128".into(), seed: 0 },
         inputs: Vec::new(),
     }
 }
 
 fn manifest() -> Cleaned {
-    let Identity { format, format_version, program, configuration, hash, inputs } = identity();
+    let Identity { format, format_version, program, configuration, inputs } = identity();
+    let hash = HashRecord { algorithm: "xxh3-128".into(), seed: 0 };
     let counts = Counts::default();
     let (checks, parts) = (Vec::new(), Vec::new());
     Cleaned { format, format_version, program, configuration, hash, inputs, checks, counts, parts }
 }
 
 fn open(out: &Path, index: usize, count: usize) -> Result<Opened> {
-    RunFolder::open(out, &identity(), false, Shard { index, count }, &mut || Ok(()))
+    RunFolder::open(out, &CLEANED, &identity(), false, Shard { index, count }, &mut || Ok(()))
 }
 
 fn run(opened: Result<Opened>) -> RunFolder {
@@ -49,11 +49,11 @@ fn a_shard_that_comes_while_another_finishes_leaves_the_output_alone() {
     let (waits, waiting) = mpsc::channel();
     let late = thread::scope(|scope| {
         let mut late = None;
-        let finished = first.finish(&FinishedParts::default(), &mut || Ok(()), || {
+        let finished = first.finish(&mut || Ok(()), |_| {
             // The other one has seen an unfinished run, and now waits for its turn.
             let open = move || {
                 let mut look = || waits.send(()).map_err(|_| Error::Cancelled);
-                RunFolder::open(out, &identity(), false, Shard { index: 2, count: 2 }, &mut look)
+                RunFolder::open(out, &CLEANED, &identity(), false, Shard { index: 2, count: 2 }, &mut look)
             };
             late = Some(scope.spawn(open));
             waiting.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -66,7 +66,7 @@ fn a_shard_that_comes_while_another_finishes_leaves_the_output_alone() {
         drop(waiting);
         late
     });
-    assert!(matches!(late.unwrap(), Opened::Finished(_)));
+    assert!(matches!(late.unwrap(), Opened::Finished));
     assert_eq!(fs::read_to_string(out.join("part-00000.parquet")).unwrap(), "kept");
     assert!(Cleaned::of_folder(out).unwrap().is_some());
     assert!(!out.join(crate::manifest::UNFINISHED).exists());
@@ -76,12 +76,18 @@ fn a_shard_that_comes_while_another_finishes_leaves_the_output_alone() {
 fn a_wait_for_other_shards_hears_of_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let first = run(open(folder.path(), 1, 2));
-    let stopped = first.finish(&FinishedParts::default(), &mut || Ok(()), || {
+    let stopped = first.finish(&mut || Ok(()), |_| {
         let mut stop = || Err(Error::Cancelled);
-        let second =
-            RunFolder::open(folder.path(), &identity(), false, Shard { index: 2, count: 2 }, &mut stop);
+        let second = RunFolder::open(
+            folder.path(),
+            &CLEANED,
+            &identity(),
+            false,
+            Shard { index: 2, count: 2 },
+            &mut stop,
+        );
         assert!(matches!(second, Err(Error::Cancelled)));
-        Err(Error::Cancelled)
+        Err::<(Cleaned, serde_json::Value), _>(Error::Cancelled)
     });
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }

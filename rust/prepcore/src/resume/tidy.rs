@@ -4,14 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::layout::Layout;
 use crate::manifest::UNFINISHED;
 use crate::{Error, Result, manifest};
 
 /// The file of a working folder that says what the run is.
 pub(super) const IDENTITY: &str = "identity.json";
-/// The folders that a run makes.
-pub(super) const FOLDERS: [&str; 5] =
-    ["keys", "dropped", ".unfinished/unreadable", ".unfinished/signatures", ".unfinished/duplicates"];
 /// The name of a working folder that is being removed.
 pub(crate) const RETIRED: &str = ".unfinished.old";
 
@@ -25,8 +23,8 @@ pub(crate) fn remove(out: &Path) {
 }
 
 /// Removes what a kill left under temporary names.
-pub(crate) fn sweep(out: &Path) {
-    for folder in [out.to_path_buf(), out.join("keys"), out.join("dropped")] {
+pub(crate) fn sweep(out: &Path, layout: &Layout) {
+    for folder in layout.folders.iter().map(|folder| out.join(folder)).chain([out.to_path_buf()]) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -38,28 +36,31 @@ pub(crate) fn sweep(out: &Path) {
 }
 
 /// Removes what an earlier run wrote, and nothing else.
-pub(crate) fn wipe(out: &Path) -> Result<()> {
+pub(crate) fn wipe(out: &Path, layout: &Layout) -> Result<()> {
     // What says that a run is there goes first: the rest is nobody's from then on.
     remove_file(&out.join(manifest::MANIFEST))?;
     remove_file(&out.join(UNFINISHED).join(IDENTITY))?;
-    for name in [manifest::RUN, "unreadable.jsonl", "report.html"] {
+    for name in layout.files {
         remove_file(&out.join(name))?;
     }
-    for folder in FOLDERS.iter().chain(&[RETIRED]) {
+    for folder in layout.folders.iter().chain(layout.working).chain(&[RETIRED]) {
         let path = out.join(folder);
         if path.is_dir() {
             fs::remove_dir_all(&path).map_err(|source| Error::io(&path, "remove", source))?;
         }
     }
-    for (folder, prefix) in [(out.to_path_buf(), "part-"), (out.join(UNFINISHED), "journal-")] {
+    for (folder, prefixes) in
+        [(out.to_path_buf(), layout.prefixes), (out.join(UNFINISHED), &["journal-"][..])]
+    {
         for entry in fs::read_dir(&folder).map_err(|source| Error::io(&folder, "read", source))? {
             let path = entry.map_err(|source| Error::io(&folder, "read", source))?.path();
-            if path.file_name().unwrap_or_default().to_string_lossy().starts_with(prefix) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
                 remove_file(&path)?;
             }
         }
     }
-    sweep(out);
+    sweep(out, layout);
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::AtomicFile;
-use crate::pack::{Ledger, LeftOver, TokenBatch, TokenFile};
-use crate::source::Part;
+use super::{AtomicFile, Written};
+use crate::manifest::FileRecord;
+use crate::pack::{Side, TokenBatch, TokenFile};
 use crate::{Error, Result};
 
 /// Where readers of the metadata find the tokenizer, relative to the folder of the token files.
@@ -31,7 +31,7 @@ impl TokenWidth {
         }
     }
 
-    fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -63,112 +63,89 @@ impl TokenWidth {
     }
 }
 
-/// Writes one side of the split: a token file a part that has documents of it.
-pub(crate) struct TokenFolder {
+/// Writes one side of the split of a part: a token file, where there are documents of it.
+pub(crate) struct TokenWriter {
     root: PathBuf,
-    /// The subfolder of `root`, empty for the training side.
-    prefix: &'static str,
+    /// Relative to the root.
+    name: String,
     width: TokenWidth,
-    sequence_length: u64,
     /// What was encoded, counted as it came.
-    encoded: Ledger,
-    open: Option<(Part, OpenFile)>,
-    files: Vec<TokenFile>,
+    side: Side,
+    open: Option<OpenFile>,
 }
 
 struct OpenFile {
-    /// Relative to the root.
-    name: String,
     tokens: AtomicFile,
     index: AtomicFile,
     count: u64,
 }
 
-impl TokenFolder {
-    pub(crate) fn new(root: &Path, prefix: &'static str, width: TokenWidth, sequence_length: u64) -> Self {
-        let (root, encoded) = (root.to_path_buf(), Ledger::default());
-        Self { root, prefix, width, sequence_length, encoded, open: None, files: Vec::new() }
+impl TokenWriter {
+    /// A file of this name, relative to a folder; it is made with its first document.
+    pub(crate) fn new(root: &Path, name: String, width: TokenWidth) -> Self {
+        Self { root: root.to_path_buf(), name, width, side: Side::default(), open: None }
     }
 
-    /// Appends documents of a part. Parts come in order; the one before is committed.
-    pub(crate) fn append(&mut self, part: Part, batch: &TokenBatch) -> Result<()> {
+    /// Appends documents.
+    pub(crate) fn append(&mut self, batch: &TokenBatch) -> Result<()> {
         if batch.documents() == 0 {
             return Ok(());
         }
-        self.encoded.documents += batch.documents() as u64;
-        self.encoded.tokens += batch.ids.len() as u64;
-        self.encoded.bytes += batch.bytes;
-        let mut file = match self.open.take() {
-            Some((open, file)) if open == part => file,
-            finished => {
-                self.close(finished)?;
-                OpenFile::create(&self.root, format!("{}{}.ds", self.prefix, part.stem("tokens")))?
-            }
+        self.side.add(batch);
+        let file = match self.open.take() {
+            Some(file) => file,
+            None => OpenFile::create(&self.root, &self.name)?,
         };
+        let file = self.open.insert(file);
         file.tokens.append(&self.width.encode(&batch.ids)?)?;
         let ends = batch.ends.iter().flat_map(|end| (file.count + *end as u64).to_le_bytes());
         file.index.append(&ends.collect::<Vec<u8>>())?;
         file.count += batch.ids.len() as u64;
-        self.open = Some((part, file));
         Ok(())
     }
 
-    /// Commits the last file; gives the account and all files. Rows are cut by whoever reads the files, so they are
-    /// counted from what lies on disk, not from what was meant to be written.
-    pub(crate) fn finish(mut self) -> Result<(Ledger, Vec<TokenFile>)> {
-        let last = self.open.take();
-        self.close(last)?;
-        let written: u64 = self.files.iter().map(|file| file.tokens).sum();
-        let ends: u64 = self.files.iter().filter_map(|file| file.documents).sum();
-        if ends != self.encoded.documents {
-            let encoded = self.encoded.documents;
-            return Err(Error::Internal(format!(
-                "{encoded} documents were encoded, the ends of {ends} written"
-            )));
-        }
-        let left_over = LeftOver { tail: written % self.sequence_length };
-        Ok((Ledger { rows: written / self.sequence_length, left_over, ..self.encoded }, self.files))
-    }
-
-    fn close(&mut self, open: Option<(Part, OpenFile)>) -> Result<()> {
-        if let Some((_, file)) = open {
-            self.files.push(file.commit(&self.root, self.width)?);
-        }
-        Ok(())
-    }
-}
-
-impl OpenFile {
-    fn create(root: &Path, name: String) -> Result<Self> {
-        let path = root.join(&name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| Error::io(folder, "make", error))?;
-        }
-        let index = AtomicFile::create(root.join(format!("{name}.index")))?;
-        Ok(Self { tokens: AtomicFile::create(path)?, index, name, count: 0 })
-    }
-
-    fn commit(self, root: &Path, width: TokenWidth) -> Result<TokenFile> {
-        let Self { name, tokens, index, count } = self;
-        let mut metadata = AtomicFile::create(root.join(format!("{name}.metadata")))?;
-        metadata.append(metadata_text(width, count).as_bytes())?;
-        metadata.commit()?;
+    /// Commits the file, and what lies beside it.
+    pub(crate) fn commit(mut self) -> Result<Side> {
+        let Some(OpenFile { tokens, index, count }) = self.open else { return Ok(self.side) };
+        let mut metadata = AtomicFile::create(self.root.join(format!("{}.metadata", self.name)))?;
+        metadata.append(metadata_text(self.width, count).as_bytes())?;
+        let record = |ending: &str, rows, Written { bytes, checksum }| FileRecord {
+            path: format!("{}.{ending}", self.name),
+            rows,
+            bytes,
+            checksum,
+        };
+        let metadata = record("metadata", 3, metadata.commit()?);
         // From the files' own sizes, so that the sums are checked against what lies on disk.
-        let documents = index.commit()?.bytes / size_of::<u64>() as u64;
+        let index = index.commit()?;
+        let documents = index.bytes / size_of::<u64>() as u64;
+        self.side.beside = vec![record("index", documents, index), metadata];
         let written = tokens.commit()?;
-        Ok(TokenFile {
-            path: name,
-            tokens: written.bytes / width.bytes(),
+        self.side.file = Some(TokenFile {
+            path: self.name,
+            tokens: written.bytes / self.width.bytes(),
             documents: Some(documents),
             rows: None,
             bytes: written.bytes,
             checksum: written.checksum,
-        })
+        });
+        Ok(self.side)
+    }
+}
+
+impl OpenFile {
+    fn create(root: &Path, name: &str) -> Result<Self> {
+        let path = root.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| Error::io(folder, "make", error))?;
+        }
+        let index = AtomicFile::create(root.join(format!("{name}.index")))?;
+        Ok(Self { tokens: AtomicFile::create(path)?, index, count: 0 })
     }
 }
 
 /// `name|bytes a token`, the number of tokens, and that number in words; datatrove ends with no line feed.
-fn metadata_text(width: TokenWidth, tokens: u64) -> String {
+pub(super) fn metadata_text(width: TokenWidth, tokens: u64) -> String {
     format!("{TOKENIZER}|{}\n{tokens}\n{}", width.bytes(), in_words(tokens))
 }
 
@@ -192,6 +169,7 @@ fn in_words(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::{Ledger, SplitRecord};
 
     #[test]
     fn numbers_in_words_are_those_of_humanize() {
@@ -219,12 +197,15 @@ mod tests {
     fn files_are_laid_out_as_documented() {
         let folder = tempfile::tempdir().unwrap();
         let batch = |ids: &[u32], ends: &[usize]| TokenBatch { ids: ids.into(), ends: ends.into(), bytes: 0 };
-        let mut tokens = TokenFolder::new(folder.path(), "validation/", TokenWidth::of_vocabulary(65_536), 3);
-        tokens.append(Part::default(), &batch(&[1, 258, 65_535], &[1, 3])).unwrap();
-        tokens.append(Part::default(), &batch(&[], &[])).unwrap();
-        tokens.append(Part::default(), &batch(&[7], &[0, 1])).unwrap();
-        let (ledger, files) = tokens.finish().unwrap();
-        assert_eq!((ledger.tokens, ledger.rows, ledger.left_over.tail), (4, 1, 1));
+        let name = "validation/tokens-00000.ds".to_owned();
+        let mut tokens = TokenWriter::new(folder.path(), name, TokenWidth::of_vocabulary(65_536));
+        tokens.append(&batch(&[1, 258, 65_535], &[1, 3])).unwrap();
+        tokens.append(&batch(&[], &[])).unwrap();
+        tokens.append(&batch(&[7], &[0, 1])).unwrap();
+        let side = tokens.commit().unwrap();
+        let split = SplitRecord::of_parts([&side].into_iter(), 3).unwrap();
+        let Ledger { tokens, rows, left_over, .. } = &split.ledger;
+        assert_eq!((*tokens, *rows, left_over.tail), (4, 1, 1));
         let read = |suffix: &str| {
             fs::read(folder.path().join(format!("validation/tokens-00000.ds{suffix}"))).unwrap()
         };
@@ -233,10 +214,10 @@ mod tests {
         assert_eq!(read(".index"), ends);
         assert_eq!(read(".metadata"), b"tokenizer/tokenizer.json|2\n4\n4.00 T");
         assert_eq!(
-            (files[0].path.as_str(), files[0].tokens, files[0].documents),
+            (split.files[0].path.as_str(), split.files[0].tokens, split.files[0].documents),
             ("validation/tokens-00000.ds", 4, Some(4))
         );
-        let mut narrow = TokenFolder::new(folder.path(), "", TokenWidth::Two, 3);
-        assert!(narrow.append(Part::default(), &batch(&[65_536], &[1])).is_err());
+        let mut narrow = TokenWriter::new(folder.path(), "tokens-00000.ds".into(), TokenWidth::Two);
+        assert!(narrow.append(&batch(&[65_536], &[1])).is_err());
     }
 }

@@ -114,7 +114,7 @@ impl Search<'_, '_> {
                 return parts.into_iter().map(|part| self.open(input.join(&part), part)).collect();
             }
             if input.join(crate::manifest::UNFINISHED).is_dir() {
-                return Err(Error::input(input, "holds a run of `prepcore clean` that is not finished")
+                return Err(Error::input(input, "holds a run that is not finished")
                     .hint("finish it first: the same command goes on where it was"));
             }
             let mut paths = Vec::new();

@@ -103,6 +103,9 @@ impl PartCursor {
 
 /// Whether a part is cut as it is read, because no metadata tell the size of its segments.
 fn cut_while_reading(plan: &Plan, part: Part) -> bool {
+    if plan.has_named_parts() {
+        return false;
+    }
     let mut segments = plan.segments[plan.parts[part.number].clone()].iter();
     segments.all(|segment| matches!(segment, Segment::Compressed { .. } | Segment::Stream))
 }

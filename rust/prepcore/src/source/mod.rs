@@ -4,6 +4,7 @@
 //! file, or a run of small text files. A *unit* is about 8 MiB of text within a segment, cut at documents. Both
 //! depend on the input's bytes alone, so everything that is numbered by them is the same at any thread count.
 
+mod cleaned_parts;
 mod columns;
 mod compression;
 mod delta;

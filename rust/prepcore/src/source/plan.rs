@@ -15,8 +15,8 @@ use super::regroup::Regroup;
 use super::segments::{self, Segment};
 use super::stream::StreamInput;
 use super::text_files::TextFiles;
-use super::{Address, Body, Unit, Unreadable};
-use super::{columns, jsonl};
+use super::{Address, Body, Part, Unit, Unreadable};
+use super::{cleaned_parts, columns, jsonl};
 use crate::config::{ByteSize, Columns};
 use crate::pipeline::{Lookout, Watcher};
 use crate::{Error, Result};
@@ -37,13 +37,17 @@ pub struct Options {
     pub memory: ByteSize,
     /// Whether what is damaged in Parquet files is counted; else it ends the run.
     pub skip_corrupt: bool,
+    /// Whether each part of a cleaned folder is a part, of the same name, where the input is one such folder.
+    pub parts_of_cleaned: bool,
 }
 
 impl Options {
     /// Reads the text alone, which is all that tokenising looks at.
     pub(crate) fn of_text(text_column: &str, memory: ByteSize) -> Self {
         let columns = Columns::Named(vec![text_column.to_owned()]);
-        Self { text_column: text_column.to_owned(), columns, extra: false, memory, skip_corrupt: false }
+        let (extra, skip_corrupt, parts_of_cleaned) = (false, false, false);
+        let text_column = text_column.to_owned();
+        Self { text_column, columns, extra, memory, skip_corrupt, parts_of_cleaned }
     }
 
     pub(crate) fn max_document(&self) -> u64 {
@@ -75,6 +79,8 @@ pub struct Plan {
     text: usize,
     row_groups: RowGroups,
     stream: Option<StreamInput>,
+    /// The parts of the cleaned folder that the parts are, where they are.
+    names: Option<Vec<Part>>,
 }
 
 /// Units of a segment, read one after the other.
@@ -156,7 +162,11 @@ impl Plan {
             Kind::Parquet => Arc::new(parquet::decoded_schema(&schema)),
             _ => Arc::clone(&schema),
         };
-        let parts = segments::parts(&sized, &files);
+        let named = if options.parts_of_cleaned { cleaned_parts::of_files(&files)? } else { None };
+        let (parts, names) = match named.and_then(|names| cleaned_parts::parts(&sized, &names)) {
+            Some((parts, names)) => (parts, Some(names)),
+            None => (segments::parts(&sized, &files), None),
+        };
         let text_bytes = sized.iter().map(|(_, bytes)| bytes).sum();
         let segments = sized.into_iter().map(|(segment, _)| segment).collect();
         let row_groups = RowGroups::default();
@@ -174,7 +184,19 @@ impl Plan {
             text,
             row_groups,
             stream,
+            names,
         })
+    }
+
+    /// How the name of a part's file begins: `PREFIX-00003`.
+    pub(crate) fn stem(&self, part: Part, prefix: &str) -> String {
+        let named = self.names.as_ref().and_then(|names| names.get(part.number));
+        named.copied().unwrap_or(part).stem(prefix)
+    }
+
+    /// Whether the parts are files whose sizes say nothing about where a part ends.
+    pub(crate) fn has_named_parts(&self) -> bool {
+        self.names.is_some()
     }
 
     /// The number of the text column in [`Plan::schema`].

@@ -117,7 +117,15 @@ impl SplitFiles {
 /// watcher returns.
 pub fn statistics(reading: &Reading, watcher: Watcher<'_>) -> Result<Statistics> {
     let tokenizer = reading.tokenizer.as_ref().map(|path| TokenizerFolder::open(&reading.folder.join(path)));
-    measure(reading, tokenizer.transpose()?.as_ref(), watcher)
+    let tokenizer = tokenizer.transpose()?;
+    let tokenizer = tokenizer.as_ref();
+    let train = of_split(reading, &reading.train, "train", tokenizer, &mut *watcher)?;
+    let validation = reading
+        .validation
+        .as_ref()
+        .map(|split| of_split(reading, split, "validation", tokenizer, watcher))
+        .transpose()?;
+    Ok(Statistics { train, validation })
 }
 
 /// Counts what lies in a folder that was just packed; nothing where it holds rows in Parquet.
@@ -127,35 +135,20 @@ pub fn statistics(reading: &Reading, watcher: Watcher<'_>) -> Result<Statistics>
 pub(crate) fn of_packed(
     folder: &Path,
     manifest: &Packed,
-    tokenizer: &TokenizerFolder,
     threads: usize,
     watcher: Watcher<'_>,
 ) -> Result<Option<Statistics>> {
     let Some(train) = SplitFiles::of(&manifest.training) else { return Ok(None) };
     let reading = Reading {
         folder: folder.to_path_buf(),
-        tokenizer: None,
+        tokenizer: Some(PathBuf::from(&manifest.tokenizer.path)),
         dtype: manifest.dtype.clone(),
         vocabulary_size: manifest.tokenizer.vocabulary_size,
         train,
         validation: manifest.validation.as_ref().and_then(SplitFiles::of),
         threads,
     };
-    measure(&reading, Some(tokenizer), watcher).map(Some)
-}
-
-fn measure(
-    reading: &Reading,
-    tokenizer: Option<&TokenizerFolder>,
-    watcher: Watcher<'_>,
-) -> Result<Statistics> {
-    let train = of_split(reading, &reading.train, "train", tokenizer, &mut *watcher)?;
-    let validation = reading
-        .validation
-        .as_ref()
-        .map(|split| of_split(reading, split, "validation", tokenizer, watcher))
-        .transpose()?;
-    Ok(Statistics { train, validation })
+    statistics(&reading, watcher).map(Some)
 }
 
 fn of_split(

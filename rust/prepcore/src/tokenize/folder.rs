@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::checksum::checksum;
+use crate::sink::AtomicFile;
 use crate::{Error, Result};
 
 /// The files that make a tokenizer whole for `transformers` and others; those that exist are copied.
@@ -37,7 +38,8 @@ pub struct TokenizerFolder {
     pub(crate) configuration: Option<Value>,
     /// The library's tokenizer, as the file describes it.
     pub(crate) tokenizer: Tokenizer,
-    companions: Vec<PathBuf>,
+    /// Those that exist, with their content.
+    companions: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl TokenizerFolder {
@@ -62,17 +64,13 @@ impl TokenizerFolder {
         })?;
         check_added_tokens(&definition, &json, &tokenizer)?;
         let companions = match definition.file_name().and_then(|name| name.to_str()) {
-            Some(DEFINITION) => COMPANIONS
-                .iter()
-                .map(|name| definition.with_file_name(name))
-                .filter(|companion| companion.is_file())
-                .collect(),
+            Some(DEFINITION) => companions_of(&definition)?,
             _ => Vec::new(),
         };
         let configuration = companions
             .iter()
-            .find(|companion| companion.ends_with("tokenizer_config.json"))
-            .map(|companion| read_json(companion))
+            .find(|(name, _)| *name == "tokenizer_config.json")
+            .map(|(name, bytes)| read_json(&definition.with_file_name(name), bytes))
             .transpose()?;
         Ok(Self { definition, bytes, json, configuration, tokenizer, companions })
     }
@@ -89,17 +87,23 @@ impl TokenizerFolder {
     /// [`Error::Io`] names the file.
     pub fn copy_to(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
-        let target = folder.join(DEFINITION);
-        fs::write(&target, &self.bytes).map_err(|error| Error::io(&target, "write", error))?;
-        for companion in &self.companions {
-            if let Some(name) = companion.file_name() {
-                let target = folder.join(name);
-                // Read and write rather than `fs::copy`, which would carry read-only permissions along.
-                let bytes = fs::read(companion).map_err(|error| Error::io(companion, "read", error))?;
-                fs::write(&target, bytes).map_err(|error| Error::io(&target, "write", error))?;
-            }
+        for (name, bytes) in self.files() {
+            let mut file = AtomicFile::create(folder.join(name))?;
+            file.append(bytes)?;
+            file.commit()?;
         }
         Ok(())
+    }
+
+    /// The checksum of each of its files, by name: two folders of the same files are the same tokenizer.
+    #[must_use]
+    pub fn fingerprints(&self) -> Map<String, Value> {
+        self.files().map(|(name, bytes)| (name.to_owned(), fingerprint_of(bytes).into())).collect()
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let companions = self.companions.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        std::iter::once((DEFINITION, self.bytes.as_slice())).chain(companions)
     }
 
     /// The largest id plus one, added tokens included.
@@ -175,9 +179,21 @@ fn bare_sentencepiece(path: &Path) -> Error {
     )
 }
 
-fn read_json(path: &Path) -> Result<Value> {
-    let bytes = fs::read(path).map_err(|error| Error::input(path, format!("cannot read: {error}")))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::input(path, format!("not JSON: {error}")))
+fn companions_of(definition: &Path) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut companions = Vec::new();
+    for name in COMPANIONS {
+        let path = definition.with_file_name(name);
+        if path.is_file() {
+            let bytes =
+                fs::read(&path).map_err(|error| Error::input(&path, format!("cannot read: {error}")))?;
+            companions.push((name, bytes));
+        }
+    }
+    Ok(companions)
+}
+
+fn read_json(path: &Path, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| Error::input(path, format!("not JSON: {error}")))
 }
 
 #[cfg(test)]

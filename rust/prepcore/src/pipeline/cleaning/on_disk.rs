@@ -13,6 +13,7 @@ use crate::pipeline::each::each;
 use crate::pipeline::judge::Deduplication;
 use crate::pipeline::pool;
 use crate::pipeline::sign::{self, Sign, SignOrder, Signer};
+use crate::pipeline::tally::Tally;
 use crate::pipeline::{Activity, Progress, Watcher};
 use crate::resume::FinishedParts;
 use crate::sink::fault;
@@ -162,7 +163,7 @@ impl Cleaning<'_> {
         let starts: Vec<Start> =
             unread.iter().map(|part| finished.start(&Before::default(), plan, *part)).collect();
         let remaining = Remaining::new(plan, unread, &starts);
-        let clock = self.begin(Activity::Sign, &remaining);
+        let clock = Tally::begin(self.folder.progress, Activity::Sign, &remaining);
         let signer = Signer::new(self.folder, &self.run, finished, run_keys, remaining.stopping());
         let mut look = || watcher(self.folder.progress);
         let against = (0..self.folder.against.files())
@@ -183,7 +184,7 @@ impl Cleaning<'_> {
         } else {
             pool::run(&road, self.budget.width, order, signer, self.folder.progress, watcher).map(|_| ())
         };
-        self.end("sign", clock);
+        self.tally.end(self.folder.progress, "sign", clock);
         ran
     }
 
@@ -250,7 +251,7 @@ impl Cleaning<'_> {
         };
         each(threads, mine.len(), task, progress, watcher)?;
         writer.into_inner().unwrap_or_else(PoisonError::into_inner).commit(&mine)?;
-        self.tally.seconds.push(("resolve", clock.elapsed().as_secs_f64()));
+        self.tally.took("resolve", clock);
         Ok(())
     }
 

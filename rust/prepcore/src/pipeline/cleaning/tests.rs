@@ -1,87 +1,17 @@
 //! The same bytes, however a run was cut: by threads, memory, shards, mode of deduplication, or faults.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use flate2::write::GzEncoder;
-use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
-
+use crate::Result;
 use crate::config::{
     ByteSize, Clean, Dedup, Length, OutputFormat, Redact, Rules, Shard, Step, Switch, Unicode, Words,
 };
 use crate::pipeline::clean::{clean, options};
+use crate::pipeline::trials::{assert_same, content, faults_at_every_step, inputs};
 use crate::pipeline::{Outcome, Waiting};
 use crate::sink::fault::Faults;
 use crate::source::Plan;
-use crate::{Error, Result};
-
-/// Texts of several lines, a third of them repeats, some too short, with an address and now and then a listed word.
-fn texts(seed: u8, count: usize) -> Vec<String> {
-    let text = |number: usize| {
-        let random = crate::dedup::key_of_text(&format!("{seed} {number}")) as u32;
-        let which = random % (2 * count as u32 / 3 + 1);
-        if which.is_multiple_of(11) {
-            return format!("short {which}");
-        }
-        let word = format!("word {which} ");
-        let listed = if which % 13 == 5 { "casino" } else { "chess" };
-        let end = format!("w{}@example.com writes of {listed}", which % 50);
-        format!("{}\n\n{}\n{which}\n{end}", word.repeat(20 + which as usize % 60), word.repeat(9))
-    };
-    (0..count).map(text).collect()
-}
-
-fn line(text: &str, number: usize) -> String {
-    match number % 97 {
-        13 => "not json".into(),
-        14 => String::new(),
-        _ => serde_json::json!({ "text": text, "n": number }).to_string(),
-    }
-}
-
-/// Inputs of every kind, all of several parts; the folder must live as long.
-fn inputs(folder: &Path) -> BTreeMap<&'static str, Vec<PathBuf>> {
-    let mut inputs = BTreeMap::new();
-    let path = |name: &str| folder.join(name);
-    for (number, name) in (0..).zip(["small.jsonl", "large.jsonl", "last.jsonl"]) {
-        let mut file = File::create(path(name)).unwrap();
-        for (number, text) in texts(number, [40, 3000, 40][number as usize]).iter().enumerate() {
-            writeln!(file, "{}", line(text, number)).unwrap();
-        }
-    }
-    inputs.insert("jsonl", ["small.jsonl", "large.jsonl", "last.jsonl"].map(path).to_vec());
-    let encode = |to: &str| {
-        let mut encoder = GzEncoder::new(File::create(path(to)).unwrap(), flate2::Compression::fast());
-        encoder.write_all(&fs::read(path(&to.replace(".gz", ""))).unwrap()).unwrap();
-        encoder.finish().unwrap();
-    };
-    ["small.jsonl.gz", "large.jsonl.gz", "last.jsonl.gz"].into_iter().for_each(encode);
-    inputs.insert("gzip", ["small.jsonl.gz", "large.jsonl.gz", "last.jsonl.gz"].map(path).to_vec());
-    for (name, seed) in [("one.parquet", 1), ("two.parquet", 2)] {
-        let texts: ArrayRef = Arc::new(StringArray::from(texts(seed, 2000)));
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2000));
-        let batch = RecordBatch::try_from_iter([("text", texts), ("n", numbers)]).unwrap();
-        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(150)).build();
-        let file = File::create(path(name)).unwrap();
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-    }
-    inputs.insert("parquet", ["one.parquet", "two.parquet"].map(path).to_vec());
-    fs::create_dir(path("files")).unwrap();
-    for (number, text) in texts(5, 3000).iter().enumerate() {
-        fs::write(path("files").join(format!("{number:04}.txt")), text).unwrap();
-    }
-    inputs.insert("texts", vec![path("files")]);
-    inputs
-}
 
 /// Every rule that needs no model, each with something to do.
 fn every_rule(folder: &Path) -> Clean {
@@ -100,31 +30,6 @@ fn every_rule(folder: &Path) -> Clean {
 fn run(configuration: &Clean, inputs: &[PathBuf], out: &Path) -> Result<Outcome> {
     let plan = Plan::files(inputs, options(configuration))?;
     clean(configuration, &plan, inputs, out, &mut |_| Ok(()))
-}
-
-/// Every file but `run.json`, with its content.
-fn content(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for folder in ["", "keys", "dropped"] {
-        for entry in fs::read_dir(out.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                assert!(path.ends_with("keys") || path.ends_with("dropped"), "{path:?} is left");
-            } else if !path.ends_with("run.json") {
-                let name = path.strip_prefix(out).unwrap().to_string_lossy().into_owned();
-                files.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
-    files
-}
-
-fn assert_same(left: &Path, right: &Path) {
-    let (left, right) = (content(left), content(right));
-    assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
-    for (name, bytes) in &left {
-        assert!(bytes == &right[name], "{name} differs");
-    }
 }
 
 fn finished(outcome: Result<Outcome>) -> bool {
@@ -221,24 +126,6 @@ fn steps_asked_for_by_name_say_what_they_need() {
     assert_same(&out, &folder.path().join("whole"));
 }
 
-/// Inode and time stamp of every file of the finished parts, and how many documents these hold.
-fn committed(out: &Path) -> (BTreeMap<PathBuf, (u64, SystemTime)>, u64) {
-    let journal = out.join(".unfinished/journal-00001-of-00001.jsonl");
-    let (mut files, mut documents) = (BTreeMap::new(), 0);
-    for line in fs::read_to_string(journal).unwrap_or_default().split_inclusive('\n') {
-        let Some(line) = line.strip_suffix('\n') else { continue };
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let Some(record) = line.get("finished").map(|finished| &finished["record"]) else { continue };
-        documents += record["counts"]["documents"].as_u64().unwrap();
-        for path in [&record["path"], &record["keys"]["path"], &record["dropped"]["path"]] {
-            let path = out.join(path.as_str().unwrap());
-            let found = path.metadata().unwrap();
-            files.insert(path, (found.ino(), found.modified().unwrap()));
-        }
-    }
-    (files, documents)
-}
-
 #[test]
 fn a_fault_at_any_step_loses_at_most_the_unfinished_parts() {
     let folder = tempfile::tempdir().unwrap();
@@ -257,40 +144,10 @@ fn a_fault_at_any_step_loses_at_most_the_unfinished_parts() {
         for count in [&counts["rewritten"]["redact.email"], &counts["dropped"]["listed_words"]] {
             assert!(count.as_u64().unwrap() > 0, "{counts}");
         }
-        let mut kept_parts = 0;
-        for step in ["create", "write", "flush", "rename", "journal", "resolve"] {
-            let out = folder.path().join(format!("{kind}-{dedup:?}-{step}"));
-            let total = Faults::count(&out, step, || {
-                assert!(finished(run(&configuration, inputs, &out)));
-            });
-            assert_eq!(total > 0, step != "resolve" || dedup == Dedup::Disk, "{step} comes {total} times");
-            fs::remove_dir_all(&out).unwrap();
-            // The first ones, some from the middle, and the last ones, where parts are finished already.
-            let times = [0, 1, total / 3, 2 * total / 3, total.saturating_sub(3), total.saturating_sub(1)];
-            for successes in times.into_iter().filter(|time| *time < total) {
-                let faults = Faults::after(&out, step, successes);
-                match run(&configuration, inputs, &out) {
-                    Err(Error::Io { .. } | Error::Input { .. }) => {}
-                    other => panic!("{kind} {step} {successes}: {other:?}"),
-                }
-                drop(faults);
-                let (before, written) = committed(&out);
-                kept_parts += before.len();
-                assert!(finished(run(&configuration, inputs, &out)), "{kind} {step} {successes}");
-                for (path, (inode, modified)) in before {
-                    let now = path.metadata().unwrap();
-                    assert_eq!((now.ino(), now.modified().unwrap()), (inode, modified), "{path:?}");
-                }
-                let facts = fs::read_to_string(out.join("run.json")).unwrap();
-                let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
-                let passes = if dedup == Dedup::Disk { 2 } else { 1 };
-                let read = facts["read"]["documents"].as_u64().unwrap();
-                assert!(read <= passes * (documents - written), "{read} of {documents}, {written} finished");
-                assert_same(&whole, &out);
-                fs::remove_dir_all(&out).unwrap();
-            }
-        }
-        assert!(kept_parts > 20, "{kind} {dedup:?}: faults left {kept_parts} files of finished parts");
+        let passes = if dedup == Dedup::Disk { 2 } else { 1 };
+        let go = |out: &Path| run(&configuration, inputs, out).map(drop);
+        let kept_files = faults_at_every_step(&whole, (documents, passes), go);
+        assert!(kept_files > 20, "{kind} {dedup:?}: faults left {kept_files} files of finished parts");
     }
 }
 
@@ -310,7 +167,10 @@ fn documents_of_earlier_corpora_are_dropped() {
         };
         // The first file is all there, so nothing of it is kept.
         assert!(manifest.counts.dropped["against"] > 1000, "{:?}", manifest.counts);
-        assert_eq!(manifest.counts.kept, manifest.parts.iter().map(|part| part.kept.rows).sum::<u64>());
+        assert_eq!(
+            manifest.counts.kept,
+            manifest.parts.iter().flat_map(|part| &part.kept).map(|kept| kept.rows).sum::<u64>()
+        );
         let alone = Clean { against: Vec::new(), ..configuration };
         let Outcome::Finished(alone) = run(&alone, &inputs["parquet"], &out.with_extension("alone")).unwrap()
         else {

@@ -37,6 +37,7 @@ fn plan(path: &Path, skip_corrupt: bool) -> Plan {
         extra: false,
         memory: ByteSize::from_bytes(1 << 30),
         skip_corrupt,
+        parts_of_cleaned: false,
     };
     Plan::files(&[path.to_path_buf()], options).unwrap()
 }

@@ -59,6 +59,7 @@ fn options(skip_corrupt: bool) -> Options {
         extra: false,
         memory: ByteSize::from_bytes(1 << 30),
         skip_corrupt,
+        parts_of_cleaned: false,
     }
 }
 
