@@ -1,8 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
-``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
-``prepcore.pack`` and ``prepcore.train_classifier`` take files. The same verbs are commands of the program
-``prepcore``. Nothing heavy is imported before it is used.
+``prepcore.clean`` and ``prepcore.pack`` take a Polars frame, any Arrow stream, or files;
+``prepcore.tokenizer`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was
+packed. The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
     from prepcore.classifier.train import train_classifier
     from prepcore.fasttext import FastText
+    from prepcore.formats.run import convert
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
+    from prepcore.packing import pack
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
-    from prepcore.runs import pack, repack, tokenizer
+    from prepcore.runs import repack, tokenizer
+    from prepcore.tokens.folder import Tokens
 
 __all__ = [
     "Cleaned",
@@ -43,9 +46,11 @@ __all__ = [
     "Rules",
     "RunError",
     "ShortLines",
+    "Tokens",
     "Unicode",
     "Words",
     "clean",
+    "convert",
     "measure",
     "pack",
     "repack",
@@ -66,11 +71,13 @@ _HOME = {
     "Rules": "prepcore.rules",
     "RunError": "prepcore._core",
     "ShortLines": "prepcore.rules",
+    "Tokens": "prepcore.tokens.folder",
     "Unicode": "prepcore.rules",
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",
+    "convert": "prepcore.formats.run",
     "measure": "prepcore.measures",
-    "pack": "prepcore.runs",
+    "pack": "prepcore.packing",
     "repack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
     "train_classifier": "prepcore.classifier.train",

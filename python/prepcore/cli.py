@@ -13,8 +13,10 @@ from typing import Any
 from prepcore.arguments import Command, Program, UsageError, parse_size, printable
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.formats.commands import COMMANDS as CONVERT_COMMANDS
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
+from prepcore.tokens.commands import COMMANDS as TOKEN_COMMANDS
 
 USAGE_EXIT = 2
 """Exit code of what was found to be wrong before the work began."""
@@ -256,6 +258,8 @@ PROGRAM = Program(
 """,
         ),
         *COMMANDS,
+        *TOKEN_COMMANDS,
+        *CONVERT_COMMANDS,
         RULES,
     ),
 )

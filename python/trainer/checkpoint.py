@@ -16,7 +16,7 @@ import torch
 from pytorch_lightning.plugins import CheckpointIO
 from transformers import LlamaForCausalLM
 
-from trainer.files import flush
+from prepcore.formats.disk import flush
 from trainer.run_folder import STATE_FILE
 from trainer.tokenizer import copy_tokenizer
 

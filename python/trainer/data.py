@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from prepcore.tokens.split import TokenSplit
+from trainer.loss import IGNORED
 from trainer.order import StepOrder
-from trainer.tokens import TokenFolder, TokenSplit
+from trainer.tokens import TokenFolder
 
 Batch = dict[str, Tensor]
 
@@ -43,7 +45,10 @@ class Steps(Dataset[Batch]):
         self.isolate = isolate
 
     def __getitem__(self, step: int) -> Batch:
-        """Return ``input_ids`` (and ``position_ids``), shape ``(micro-batches, rows, length)``, int64."""
+        """Return ``input_ids`` (and as needed ``position_ids``, ``labels``).
+
+        Each has shape ``(micro-batches, rows, length)``, int64; there are labels where rows may be padded.
+        """
         batch = _rows(self.split, self.order.rows_of_step(step), self.length, isolate=self.isolate)
         return {name: ids.unflatten(0, (self.micro_batches, -1)) for name, ids in batch.items()}
 
@@ -61,7 +66,7 @@ class Rows(Dataset[Batch]):
         return -(-self.split.rows(self.length) // self.micro)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return ``input_ids`` (and ``position_ids``), shape ``(rows, length)``, int64."""
+        """Return ``input_ids`` (and as needed ``position_ids``, ``labels``), shape ``(rows, length)``."""
         first = index * self.micro
         last = min(first + self.micro, self.split.rows(self.length))
         return _rows(self.split, np.arange(first, last), self.length, isolate=self.isolate)
@@ -147,7 +152,12 @@ class PackedTokens(lightning.LightningDataModule):
 def _rows(
     split: TokenSplit, rows: np.ndarray[Any, np.dtype[np.int64]], length: int, *, isolate: bool
 ) -> Batch:
-    batch = {"input_ids": torch.from_numpy(split.read(rows, length))}
+    ids = torch.from_numpy(split.read(rows, length))
+    batch = {"input_ids": ids}
     if isolate:
         batch["position_ids"] = torch.from_numpy(split.positions(rows, length))
+    mask = split.mask(rows, length)
+    if mask is not None:
+        # Padding is not to be learned.
+        batch["labels"] = ids.masked_fill(~torch.from_numpy(mask), IGNORED)
     return batch

@@ -261,6 +261,8 @@ def describe(
     """Say in a few lines what is about to be trained."""
     shape = model.config
     rows = folder.train.rows(numbers.length)
+    padding = folder.train.packed(numbers.length).padding
+    padded = f" ({padding / (rows * numbers.length):.2%} of them padding)" if padding else ""
     held_out = (
         f"{folder.validation.rows(numbers.length):,} rows held out"
         if folder.validation
@@ -274,7 +276,7 @@ def describe(
     return (
         f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
         f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
-        f"data: {rows:,} rows of {numbers.length:,} tokens, {held_out}\n"
+        f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
         f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
         f"({numbers.total_steps * numbers.rows_per_step / rows:.2f} passes over the data)"
         f"{borders}"

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from prepcore.arguments import UsageError
+from prepcore.formats import source as module
 from tests.trainer.folders import write_byte_tokenizer, write_token_folder
-from trainer import rows as module
 from trainer.config import DataConfig, FitConfig, InitConfig, ModelConfig
 from trainer.resolve import open_folder, resolve
 from trainer.rows import open_data

@@ -57,8 +57,25 @@ def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
         cells = [_indexed_row(label, split, length) for label, split in halves]
         by = f", {manifest['packing']}"
     lines = _table([head, *cells])
+    if manifest.get("statistics"):
+        lines += _token_lines(manifest["statistics"]["train"])
     lines.append(f"rows of {length:,} tokens{by}: {out}")
     return "\n".join(lines) + "\n"
+
+
+def _token_lines(found: Mapping[str, Any]) -> list[str]:
+    """Say how long the training documents are, and how often the vocabulary did not suffice."""
+    lines = []
+    lengths = found["document_lengths"]
+    if lengths:
+        quantiles = lengths["quantiles"]
+        lines.append(
+            f"tokens a document: median {quantiles['50']:,}, mean {lengths['mean']:,.1f}, "
+            f"90 % up to {quantiles['90']:,}, longest {lengths['max']:,}"
+        )
+    named = (("unknown", found["unknown_tokens"]), ("byte-fallback", found["byte_fallback_tokens"]))
+    shares = [f"{name} {count / found['tokens']:.3%}" for name, count in named if count]
+    return [*lines, f"share of all tokens: {', '.join(shares)}"] if shares else lines
 
 
 def one_pass_summary(manifest: Mapping[str, Any], out: str) -> str:

@@ -5,6 +5,7 @@
 mod capsule;
 mod clean;
 mod condition;
+mod decoder;
 mod draw;
 mod error;
 mod fasttext;
@@ -14,6 +15,7 @@ mod pack;
 mod rewrite;
 mod rules;
 mod run;
+mod statistics;
 mod tokenizer;
 
 use pyo3::prelude::*;
@@ -51,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
     module.add_class::<fasttext::FastText>()?;
+    module.add_class::<decoder::Decoder>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(rules::about_rules, module)?)?;
@@ -67,6 +70,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(draw::draw, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::pack_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(statistics::token_statistics, module)?)?;
+    module.add_function(wrap_pyfunction!(statistics::checksum_of, module)?)?;
     module.add_function(wrap_pyfunction!(rewrite::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

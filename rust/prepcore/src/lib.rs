@@ -58,7 +58,7 @@
 //! # }
 //! ```
 
-mod checksum;
+pub mod checksum;
 pub mod config;
 pub mod dedup;
 pub mod document;
@@ -74,6 +74,7 @@ mod resume;
 pub mod rule;
 mod sink;
 pub mod source;
+pub mod statistics;
 pub mod text;
 pub mod tokenize;
 

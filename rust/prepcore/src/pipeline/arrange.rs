@@ -4,14 +4,14 @@ use super::Lookout;
 use super::rows::Shape;
 use super::shuffle::Shuffle;
 use super::token_part::VALIDATION;
-use crate::config::{DocumentOrder, Pack, Packing};
+use crate::config::{DocumentOrder, Pack, Packing, resolve_threads};
 use crate::pack::Packed;
 use crate::resume::RunFolder;
 use crate::sink::{SourceWriter, Sources, TokenWidth};
-use crate::{Error, Result};
+use crate::{Error, Result, statistics};
 
 /// Puts the training documents in the order asked for, with `sources.parquet`, and lays documents in rows, where those
-/// are not simply cut from the files; changes the manifest accordingly. A run that is stopped here does this again.
+/// are not simply cut from the files; counts what lies in them; changes the manifest accordingly. A run that is stopped here does this again.
 ///
 /// # Errors
 /// What the disk refuses or `look` returns, and [`Error::Internal`] where a document or a token goes missing.
@@ -33,6 +33,8 @@ pub(crate) fn arrange(
             shape.lay(run.out(), VALIDATION, validation, &mut lookout)?;
         }
     }
+    let threads = resolve_threads(configuration.threads);
+    manifest.statistics = statistics::of_packed(run.out(), manifest, threads, &mut |_| lookout.look())?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod looking;
 mod measure;
 pub mod one_pass;
 pub mod pack;
+mod pack_stream;
 mod packing;
 mod part_writer;
 mod pool;
@@ -40,8 +41,10 @@ mod trials;
 mod watch;
 
 pub use cleaning::{Outcome, Waiting};
+pub(crate) use each::each;
 pub use examine::{Examination, ExaminedCheck, Examiner, RuleCheck};
 pub use measure::measure;
+pub use pack_stream::pack_stream;
 pub use preview::{Preview, preview};
 pub(crate) use scores::ScoreColumns;
 pub use tokenization::Tokenization;

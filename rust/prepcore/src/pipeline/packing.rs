@@ -199,6 +199,7 @@ pub(crate) fn describe(
         tokens_per_byte,
         training,
         validation: (configuration.validation > 0.0).then_some(validation),
+        statistics: None,
     })
 }
 

@@ -1,0 +1,25 @@
+//! What lies in a token folder, in numbers.
+
+use std::path::PathBuf;
+
+use prepcore::checksum;
+use prepcore::config;
+use prepcore::statistics::{self as engine, Reading};
+use pyo3::prelude::*;
+
+use crate::run;
+
+/// Counts what lies in the token files that `reading` names; gives the statistics as JSON.
+#[pyfunction]
+pub(crate) fn token_statistics(py: Python<'_>, reading: &str) -> PyResult<String> {
+    run::with_watcher(py, "statistics", None, |watcher| {
+        let reading: Reading = config::from_json(reading)?;
+        run::json(&engine::statistics(&reading, watcher)?)
+    })
+}
+
+/// The checksum of a file, as manifests write it.
+#[pyfunction]
+pub(crate) fn checksum_of(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    run::with_watcher(py, "checksum", None, |_| checksum::of_file(&path))
+}
