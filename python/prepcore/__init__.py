@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
+    from prepcore.mixture.build import mix
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import pack, tokenizer
 
@@ -47,6 +48,7 @@ __all__ = [
     "Words",
     "clean",
     "measure",
+    "mix",
     "pack",
     "tokenizer",
     "train_classifier",
@@ -69,6 +71,7 @@ _HOME = {
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",
     "measure": "prepcore.measures",
+    "mix": "prepcore.mixture.build",
     "pack": "prepcore.runs",
     "tokenizer": "prepcore.runs",
     "train_classifier": "prepcore.classifier.train",

@@ -13,6 +13,7 @@ from typing import Any
 from prepcore.arguments import Command, Program, parse_size, printable
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
+from prepcore.mixture.commands import COMMANDS as MIXTURE_COMMANDS
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
 
@@ -217,6 +218,7 @@ PROGRAM = Program(
   prepcore classifier train good.parquet --against bad.parquet --pool crawl/ --keep-rate 10% --out q.bin
 """,
         ),
+        *MIXTURE_COMMANDS,
         *COMMANDS,
         RULES,
     ),
