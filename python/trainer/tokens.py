@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prepcore.arguments import UsageError
+from trainer.split import Split
 
 FORMAT = "prepcore.tokens"
 FORMAT_VERSION = 1
@@ -146,8 +147,8 @@ class TokenFolder:
     """
 
     path: Path
-    train: TokenSplit
-    validation: TokenSplit | None
+    train: Split
+    validation: Split | None
     sequence_length: int
     vocabulary_size: int
     bos: int | None
