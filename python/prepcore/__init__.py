@@ -1,8 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
 ``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
-``prepcore.pack`` and ``prepcore.train_classifier`` take files. The same verbs are commands of the program
-``prepcore``. Nothing heavy is imported before it is used.
+``prepcore.pack`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was packed.
+The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from prepcore.mixture.build import mix
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import pack, tokenizer
+    from prepcore.tokens.folder import Tokens
 
 __all__ = [
     "Cleaned",
@@ -44,6 +45,7 @@ __all__ = [
     "Rules",
     "RunError",
     "ShortLines",
+    "Tokens",
     "Unicode",
     "Words",
     "clean",
@@ -67,6 +69,7 @@ _HOME = {
     "Rules": "prepcore.rules",
     "RunError": "prepcore._core",
     "ShortLines": "prepcore.rules",
+    "Tokens": "prepcore.tokens.folder",
     "Unicode": "prepcore.rules",
     "Words": "prepcore.rules",
     "clean": "prepcore.frames",

@@ -16,6 +16,7 @@ from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 from prepcore.mixture.commands import COMMANDS as MIXTURE_COMMANDS
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
+from prepcore.tokens.commands import COMMANDS as TOKEN_COMMANDS
 
 USAGE_EXIT = 2
 """Exit code of what was found to be wrong before the work began."""
@@ -220,6 +221,7 @@ PROGRAM = Program(
         ),
         *MIXTURE_COMMANDS,
         *COMMANDS,
+        *TOKEN_COMMANDS,
         RULES,
     ),
 )

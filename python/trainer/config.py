@@ -123,7 +123,9 @@ class DataConfig:
     """What to train on."""
 
     path: str = option(
-        help="what `prepcore pack` wrote, or Parquet with rows of ids in a column input_ids", metavar="DIR"
+        help="what `prepcore pack` wrote, a recipe of `prepcore mix`, or Parquet with rows of ids in a "
+        "column input_ids",
+        metavar="DIR_OR_RECIPE",
     )
     tokenizer: str | None = option(
         None, "folder of the tokenizer of Parquet rows that come without (that of the source)", metavar="DIR"

@@ -16,6 +16,7 @@ from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.callbacks.metrics import Metrics, validated
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
+from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
@@ -25,6 +26,7 @@ from trainer.display import Display
 from trainer.initialize import from_source, parameter_count
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.random import random_configuration, random_model
+from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
@@ -83,11 +85,13 @@ def fit(config: FitConfig) -> Path:
             check_fit(model, str(checkpoint), folder, numbers)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
-            for change in changes:
-                display.line(f"  changed {change}")
         else:
             model = first_model(config, folder, numbers, display)
-            run = RunFolder.begin(config)
+            run, changes = RunFolder.begin(config), []
+        if isinstance(folder, Mixture):
+            changes += run.note_mixture(folder.recipe)
+        for change in changes:
+            display.line(f"  changed {change}")
         first_step = step_of(checkpoint) if checkpoint else 0
         module = LlamaModule(
             model,
@@ -95,6 +99,7 @@ def fit(config: FitConfig) -> Path:
             learning_rate=schedule,
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
+            validation_shares=validation_shares(folder),
         )
         data = packed_tokens(config, folder, numbers, first_step)
         throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
@@ -118,6 +123,10 @@ def fit(config: FitConfig) -> Path:
             ),
             Plot(run.metrics, run.path),
         ]
+        if isinstance(folder, Mixture):
+            callbacks.append(
+                Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step)
+            )
         if tokenizer is not None:
             callbacks.append(Samples(prompts, tokenizer, run.samples, display))
         trainer = build_trainer(
@@ -205,6 +214,13 @@ def packed_tokens(
     return data
 
 
+def validation_shares(folder: TokenFolder) -> tuple[float, ...]:
+    """Return the share of each source in the validation loss: a folder is one source."""
+    if isinstance(folder, Mixture) and folder.validation is not None:
+        return folder.validation.shares
+    return (1.0,)
+
+
 def build_trainer(
     config: FitConfig,
     callbacks: list[lightning.Callback],
@@ -261,6 +277,9 @@ def describe(
     """Say in a few lines what is about to be trained."""
     shape = model.config
     rows = folder.train.rows(numbers.length)
+    one_pass, whole = (folder.recipe.rows, "recipe") if isinstance(folder, Mixture) else (rows, "data")
+    padding = folder.train.padding(numbers.length)
+    padded = f" ({padding / (rows * numbers.length):.2%} of them padding)" if padding else ""
     held_out = (
         f"{folder.validation.rows(numbers.length):,} rows held out"
         if folder.validation
@@ -271,11 +290,24 @@ def describe(
         if config.data.isolate_documents and not numbers.isolate
         else ""
     )
+    sources = describe_sources(folder, numbers) if isinstance(folder, Mixture) else ""
     return (
         f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
         f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
-        f"data: {rows:,} rows of {numbers.length:,} tokens, {held_out}\n"
+        f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
         f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
-        f"({numbers.total_steps * numbers.rows_per_step / rows:.2f} passes over the data)"
-        f"{borders}"
+        f"({numbers.total_steps * numbers.rows_per_step / one_pass:.2f} passes over the {whole})"
+        f"{borders}{sources}"
     )
+
+
+def describe_sources(mixture: Mixture, numbers: RunNumbers) -> str:
+    """Say what a run will take of each source, a line each, and which of them repeat."""
+    recipe = mixture.recipe
+    run = recipe.of_rows(numbers.total_steps * numbers.rows_per_step)
+    lines = [
+        f"\nsource {source.name}: share {source.weight / recipe.lap:.4g}, {source.rows:,} of "
+        f"{source.available_rows:,} rows, {source.epochs:.2f} epochs"
+        for source in run.sources
+    ]
+    return "".join([*lines, *(f"\nwarning: {warning}" for warning in run.warnings)])

@@ -6,7 +6,7 @@ reads a mixture like a folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,17 +84,32 @@ class MixedSplit:
         """Return the place of each token within its document, shape ``(len(rows), length)``."""
         return self._gather(rows, lambda part, numbers: part.positions(numbers, length))
 
-    def sources(self, rows: Numbers) -> Numbers:
-        """Return the number of the source of each row."""
-        return np.searchsorted(self.starts, rows, side="right") - 1
+    def mask(self, rows: Numbers, length: int) -> NDArray[np.bool_] | None:
+        """Say where tokens stand and not padding, shape ``(len(rows), length)``; None where all do."""
+        filled = np.ones((len(rows), length), dtype=np.bool_)
+        masked = False
+        for part, inside, numbers in self._by_part(rows):
+            mask = part.mask(numbers, length)
+            if mask is not None:
+                filled[inside], masked = mask, True
+        return filled if masked else None
 
-    def _gather(self, rows: Numbers, read: Callable[[Split, Numbers], NDArray[np.int64]]) -> Numbers:
+    def padding(self, length: int) -> int:
+        """Return the tokens of padding in all rows."""
+        return sum(part.padding(length) for part in self.parts)
+
+    def _gather(self, rows: Numbers, read: Callable[[Split, Numbers], Numbers]) -> Numbers:
         gathered = np.empty((len(rows), self.length), dtype=np.int64)
-        sources = self.sources(rows)
-        for source in np.unique(sources):
-            inside = sources == source
-            gathered[inside] = read(self.parts[source], rows[inside] - self.starts[source])
+        for part, inside, numbers in self._by_part(rows):
+            gathered[inside] = read(part, numbers)
         return gathered
+
+    def _by_part(self, rows: Numbers) -> Iterator[tuple[Split, NDArray[np.bool_], Numbers]]:
+        """Yield each part that has some of the rows, which these are, and their numbers in the part."""
+        parts = np.searchsorted(self.starts, rows, side="right") - 1
+        for number in np.unique(parts):
+            inside = parts == number
+            yield self.parts[number], inside, rows[inside] - self.starts[number]
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ class StepOrder:
 class MixedOrder:
     """The rows of every optimizer step of a mixture.
 
-    Whose row stands at a place is said by the weights alone (`prepcore.mixture.interleaving`), and which row of
-    a source it is by the seed: a source is gone through wholly before one of its rows comes again.
+    Whose row stands at a place is said by the weights alone (`prepcore.mixture.interleaving`), and which row
+    of a source it is by the seed: a source is gone through wholly before one of its rows comes again.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ class MixedOrder:
         self.rows_per_step = rows_per_step
         self.interleaving = Interleaving(weights)
         self._starts = np.cumsum([0, *rows])
-        # Numbers of their own, so that sources of one size are not in one order. The first keeps the seed, and
-        # a mixture of one folder is that folder.
+        # Seeds of their own, so that sources of one size are not in one order. The first has that of the run:
+        # a mixture of one folder is the same training as that folder.
         numbers = np.arange(len(rows), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         keys = np.uint64(seed % 2**64) ^ mix(numbers)
         self._orders = [RowOrder(count, int(key)) for count, key in zip(rows, keys, strict=True)]

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from prepcore.arguments import UsageError
 from prepcore.mixture.recipe import is_recipe
+from prepcore.tokens.files import DTYPES
+from prepcore.tokens.manifest import FORMAT, FORMAT_VERSION, MANIFEST
 from trainer.config import DataConfig
 from trainer.files import flush
 from trainer.mixture import Mixture
 from trainer.tokenizer import Vocabulary
-from trainer.tokens import DTYPES, FORMAT, FORMAT_VERSION, MANIFEST, TokenFolder, check_largest
+from trainer.tokens import TokenFolder, check_largest
 
 if TYPE_CHECKING:
     import polars

@@ -29,3 +29,9 @@ class Split(Protocol):
 
     def positions(self, rows: Numbers, length: int) -> Numbers:
         """Return the place of each token within its document, shape ``(len(rows), length)``."""
+
+    def mask(self, rows: Numbers, length: int) -> NDArray[np.bool_] | None:
+        """Say where tokens stand and not padding, shape ``(len(rows), length)``; None where all do."""
+
+    def padding(self, length: int) -> int:
+        """Return the tokens of padding in all rows of ``length`` tokens."""

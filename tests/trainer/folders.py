@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from tests.row_index import first_fit, write_row_index
+
 
 def write_token_folder(
     path: Path,
@@ -22,8 +24,12 @@ def write_token_folder(
     tokenizer: Path | None = None,
     bos: int | None = 1,
     eos: int | None = 2,
+    packing: str = "concatenate",
 ) -> Path:
-    """Write documents (lists of ids), grouped by the file they go to, and documents held out."""
+    """Write documents (lists of ids), grouped by the file they go to, and documents held out.
+
+    Any other packing than concatenation gets a row index, by first fit.
+    """
     path.mkdir(parents=True)
     if tokenizer is None:
         write_byte_tokenizer(path / "tokenizer", vocabulary)
@@ -33,6 +39,7 @@ def write_token_folder(
         "format": "prepcore.tokens",
         "format_version": 1,
         "program": "prepcore 0.1.0",
+        "configuration": {"validation": 0.1 if validation else 0.0},
         "dtype": dtype,
         "tokenizer": {"path": "tokenizer", "fingerprint": "xxh3-128:0", "vocabulary_size": vocabulary},
         "special": {"bos": _special(bos), "eos": _special(eos)},
@@ -41,6 +48,17 @@ def write_token_folder(
         **_write_split(path, "", files, length, dtype),
         "validation": _write_split(path, "validation/", [validation], length, dtype) if validation else None,
     }
+    if packing != "concatenate":
+        manifest["packing"] = packing
+        groups = [document for file in files for document in file]
+        for prefix, split, documents in (
+            ("", manifest, groups),
+            ("validation/", manifest["validation"], validation),
+        ):
+            if isinstance(split, dict):
+                rows = first_fit([len(document) for document in documents], length)
+                split["row_indexes"] = [write_row_index(path, prefix, rows, length, packing)]
+                split["rows"] = len(rows)
     (path / "manifest.json").write_text(json.dumps(manifest))
     return path
 

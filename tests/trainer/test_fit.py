@@ -109,6 +109,8 @@ def plain_loop(config: FitConfig) -> tuple[list[float], dict[str, torch.Tensor]]
         document = (positions == 0).cumsum(1)
         mask = (document[:, None, :, None] == document[:, None, None, :]) & torch.ones(16, 16).bool().tril()
         logits = model(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False).logits
+        if (filled := folder.train.mask(rows, numbers.length)) is not None:
+            ids = ids.where(torch.from_numpy(filled), -100)
         loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -133,6 +135,24 @@ def test_twenty_steps_equal_a_plain_loop(whole: FitConfig) -> None:
     assert off < 1e-4
     assert weights_off < 1e-4
     assert found[20] < found[1]
+
+
+def test_padded_rows_equal_a_plain_loop(config: FitConfig, tmp_path: Path) -> None:
+    padded = write_token_folder(
+        tmp_path / "best-fit",
+        [random_documents(60), random_documents(40, seed=1)],
+        validation=random_documents(12, seed=2),
+        packing="best-fit",
+    )
+    config = dataclasses.replace(config, data=DataConfig(path=str(padded)))
+    rows = TokenFolder.open(padded).train.packed(16)
+    assert rows.padding > 20
+    checkpoint = fit(config)
+    found = losses(config.run)
+    wanted, model = plain_loop(config)
+    assert max(abs(found[step + 1] - loss) for step, loss in enumerate(wanted)) < 1e-4
+    for name, weight in weights(checkpoint).items():
+        assert (weight - model[name]).abs().max() < 1e-4
 
 
 def test_what_a_run_leaves_behind(whole: FitConfig) -> None:

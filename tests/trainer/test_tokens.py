@@ -5,12 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prepcore.arguments import UsageError
+from prepcore.tokens.files import TokenFile
+from prepcore.tokens.split import TokenSplit
 from tests.trainer.folders import write_token_folder
-from trainer.tokens import TokenFile, TokenFolder, TokenSplit
+from tests.trainer.models import tiny_llama
+from trainer.config import OptimizerConfig
+from trainer.data import Rows
+from trainer.loss import IGNORED
+from trainer.model import LlamaModule
+from trainer.tokens import TokenFolder
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 500), max_size=9), max_size=8)
 
@@ -81,9 +89,53 @@ def test_what_is_not_a_token_folder_is_refused_with_its_path(tmp_path: Path) -> 
     for change, message in (
         ({"format": "else"}, "states the format 'else'"),
         ({"format_version": 9}, "format version 9"),
-        ({"packing": "best-fit"}, "packed with 'best-fit'"),
         ({"dtype": "int7"}, "'int7'"),
     ):
         (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
         with pytest.raises(UsageError, match=message):
             TokenFolder.open(folder)
+
+
+def test_best_fit_rows_need_their_index(tmp_path: Path) -> None:
+    folder = write_token_folder(tmp_path / "t", [[[1, 5, 2], [1, 2]]], length=4, packing="best-fit")
+    opened = TokenFolder.open(folder)
+    assert opened.train.rows(4) == 2
+    with pytest.raises(UsageError, match="no best-fit rows of 5 tokens; the lengths there are: 4"):
+        opened.train.rows(5)
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_padding_is_not_learned(tmp_path: Path, isolate: bool) -> None:
+    documents = [[[1, 5, 2], [1, 2]], [[1, 7, 8, 9, 10, 2], [1, 6, 2]]]
+    path = write_token_folder(
+        tmp_path / "t", documents, validation=[[1, 3, 4, 2]], length=6, packing="best-fit"
+    )
+    folder = TokenFolder.open(path)
+    batch = Rows(folder.train, length=6, micro=9, isolate=isolate)[0]
+    pad = folder.eos
+    assert batch["input_ids"].tolist() == [[1, 5, 2, 1, 2, pad], [1, 7, 8, 9, 10, 2], [1, 6, 2, *[pad] * 3]]
+    assert batch["labels"].tolist() == [
+        [1, 5, 2, 1, 2, IGNORED],
+        [1, 7, 8, 9, 10, 2],
+        [1, 6, 2, *[IGNORED] * 3],
+    ]
+    if isolate:
+        assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5], [0, 1, 2, 0, 1, 2]]
+    assert folder.validation is not None
+    held_out = Rows(folder.validation, length=6, micro=9, isolate=isolate)[0]
+    assert held_out["labels"].tolist() == [[1, 3, 4, 2, IGNORED, IGNORED]]
+
+    model = tiny_llama().eval()
+    module = LlamaModule(model, optimizer=OptimizerConfig(), learning_rate=lambda step: 1e-3)
+    loss, targets = module.loss_sum(batch)
+    assert targets.item() == 4 + 5 + 2
+    # What stands in the padding changes nothing.
+    batch["input_ids"] = batch["input_ids"].where(batch["labels"] != IGNORED, 17)
+    torch.testing.assert_close(module.loss_sum(batch)[0], loss, rtol=0, atol=1e-5)
+    if isolate:
+        # Nor what stands in another document of the row: the second one's loss is the same alone.
+        alone = {"input_ids": torch.tensor([[1, 2]]), "position_ids": torch.tensor([[0, 1]])}
+        row = {name: ids[:1] for name, ids in batch.items()}
+        row["labels"] = row["labels"].clone()
+        row["labels"][:, :4] = IGNORED
+        torch.testing.assert_close(module.loss_sum(row)[0], module.loss_sum(alone)[0], rtol=0, atol=1e-5)

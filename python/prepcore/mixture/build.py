@@ -86,17 +86,11 @@ def recipe_of(
                 "leave it out, or give it more text",
             )
     weights = whole_weights([weight for _, weight in sources.values()])
-    rows = -(-tokens // length)
-    wanted = Interleaving(weights).counts(rows)
-    return Recipe(
-        path=out,
-        sequence_length=length,
-        rows=rows,
-        sources=tuple(
-            Source(name, folder.path, weight, count, available[name], folder.fingerprint(length))
-            for (name, folder), weight, count in zip(folders.items(), weights, wanted, strict=True)
-        ),
+    named = tuple(
+        Source(name, folder.path, weight, 0, available[name], folder.fingerprint(length))
+        for (name, folder), weight in zip(folders.items(), weights, strict=True)
     )
+    return Recipe(path=out, sequence_length=length, rows=0, sources=named).of_rows(-(-tokens // length))
 
 
 def whole_weights(weights: Sequence[Fraction]) -> tuple[int, ...]:

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from prepcore.arguments import UsageError
+from prepcore.tokens.manifest import FORMAT_VERSION, MANIFEST, read_manifest
 
-FORMAT = "prepcore.tokens"
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
 CONCATENATE = "concatenate"
 
 
@@ -41,23 +39,7 @@ class SourceFolder:
         UsageError
             When there is no token folder at the path, or it holds Parquet rows.
         """
-        manifest_path = path / MANIFEST
-        hint = "make a token folder with `prepcore pack … --tokenizer DIR --out DIR`"
-        try:
-            manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            found = "it has no manifest.json" if path.is_dir() else "there is no such folder"
-            raise UsageError(f"{path} is not a token folder: {found}", hint) from None
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{manifest_path} cannot be read as JSON: {error}", hint) from error
-        stated = (
-            (manifest.get("format"), manifest.get("format_version")) if isinstance(manifest, dict) else ()
-        )
-        if stated != (FORMAT, FORMAT_VERSION):
-            raise UsageError(
-                f"{manifest_path} states the format {stated}, wanted {(FORMAT, FORMAT_VERSION)}", hint
-            )
-        folder = cls(path, manifest)
+        folder = cls(path, read_manifest(path))
         folder._check()
         return folder
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from prepcore.arguments import UsageError
 from prepcore.mixture.folder import SourceFolder
+from prepcore.mixture.interleaving import Interleaving
 
 FORMAT = "prepcore.mixture"
 FORMAT_VERSION = 1
@@ -101,6 +102,31 @@ class Recipe:
     def warnings(self) -> list[str]:
         """What is to be said of sources that repeat."""
         return [source.warning for source in self.sources if source.warning]
+
+    def of_rows(self, rows: int) -> Recipe:
+        """Return the recipe of the same mixture for another number of rows."""
+        counts = Interleaving(self.weights).counts(rows)
+        sources = (replace(source, rows=count) for source, count in zip(self.sources, counts, strict=True))
+        return replace(self, rows=rows, sources=tuple(sources))
+
+    def differences(self, before: Recipe) -> list[str]:
+        """Say what an earlier recipe had otherwise, a line each; how long they are is no difference."""
+        lines = []
+        old, new = ({source.name: source for source in recipe.sources} for recipe in (before, self))
+        for name in [*old, *(name for name in new if name not in old)]:
+            if name not in new:
+                lines.append(f"{name}: in the mixture → not in it")
+            elif name not in old:
+                lines.append(f"{name}: not in the mixture → in it")
+            else:
+                weights = (old[name].weight, new[name].weight)
+                if weights[0] * self.lap != weights[1] * before.lap:
+                    lines.append(f"{name}: share {weights[0] / before.lap:.4g} → {weights[1] / self.lap:.4g}")
+                if old[name].fingerprint != new[name].fingerprint:
+                    lines.append(f"{name}: other rows in {new[name].path}")
+        if not lines and [*old] != [*new]:
+            lines.append(f"order of the sources: {', '.join(old)} → {', '.join(new)}")
+        return lines
 
     def document(self, program: str) -> dict[str, Any]:
         """Return the recipe as the file has it.

@@ -5,6 +5,7 @@
 mod capsule;
 mod clean;
 mod condition;
+mod decoder;
 mod draw;
 mod error;
 mod fasttext;
@@ -51,6 +52,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
     module.add_class::<fasttext::FastText>()?;
+    module.add_class::<decoder::Decoder>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
     module.add_function(wrap_pyfunction!(rules::about_rules, module)?)?;

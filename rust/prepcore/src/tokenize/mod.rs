@@ -3,6 +3,7 @@
 //! An encoder gives the ids of one text and nothing else: what stands before and after a document is
 //! [`SpecialTokens`], and joining documents into rows is [`crate::pack`].
 
+mod decode;
 mod folder;
 mod reference;
 mod special;
