@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import prepcore
 from prepcore.arguments import UsageError
+from prepcore.mixture.build import LONGEST_WALK, whole_weights
 from prepcore.mixture.recipe import Recipe
 from tests.conftest import Run
 from tests.prepcore.test_clean import GOOD
@@ -114,6 +118,32 @@ def test_a_recipe_says_how_much_of_each_is_wanted_and_there(
         == recipe
     )
     assert [path.name for path in out.parent.iterdir()] == ["recipe.json"]
+
+
+@given(
+    weights=st.lists(st.fractions(min_value=Fraction(1, 10**12), max_value=10**6), min_size=1, max_size=200),
+    rows=st.sampled_from([1000, LONGEST_WALK, LONGEST_WALK + 1, 10**12]),
+)
+@settings(max_examples=60, deadline=None)
+def test_weights_are_exact_unless_counting_would_take_long(weights: list[Fraction], rows: int) -> None:
+    whole = whole_weights(weights, rows)
+    shares = [weight / sum(weights) for weight in weights]
+    off = [abs(Fraction(w, sum(whole)) - share) for w, share in zip(whole, shares, strict=True)]
+    assert min(whole) >= 1
+    if rows <= LONGEST_WALK:
+        assert not any(off)
+    else:
+        assert max(off) <= Fraction(len(weights), LONGEST_WALK)
+        assert not any(off) or sum(whole) < LONGEST_WALK + len(weights)
+
+
+def test_a_source_that_gets_no_row_is_said(folders: Path, tmp_path: Path, prepcore_command: Run) -> None:
+    sources = (f"web={folders / 'web'}:1", f"code={folders / 'code'}:1e-6")
+    done = prepcore_command(
+        *("mix", "--source", *sources, "--tokens", 640, "--out", tmp_path / "recipe.json")
+    )
+    assert done.stderr.startswith("prepcore: warning: code gets no row: its share is less than one; ")
+    assert "0.0001%" in done.stdout
 
 
 def test_a_recipe_is_read_back_and_knows_when_a_folder_changed(
@@ -243,7 +273,7 @@ def test_a_folder_of_which_nobody_knows_what_it_held_out_is_refused(tmp_path: Pa
         (["web=DIR/web:1", "net=DIR/web/../web:1"], "1k", "net and web are the same folder"),
         (["web=DIR/web:1"], "0", "--tokens: '0' is not a whole number of at least 1"),
         (["web=DIR/web:1"], "1.5", "--tokens: '1.5' is not a whole number"),
-        (["web=DIR/none:1"], "1k", "none is not a token folder: there is no such folder"),
+        (["web=DIR/none:1"], "1k", "/none to read tokens from"),
         (["web=DIR:1"], "1k", "is not a token folder: it has no manifest.json"),
     ],
 )

@@ -19,6 +19,9 @@ from prepcore.mixture.recipe import Recipe, Source
 PathLike = str | os.PathLike[str]
 Weight = int | float | str | Fraction
 
+LONGEST_WALK = 1 << 24
+"""Rows that may have to be counted to reach a place in the order: about 20 seconds of work."""
+
 
 def mix(
     sources: Mapping[str, tuple[PathLike, Weight]],
@@ -85,18 +88,33 @@ def recipe_of(
                 f"{name} ({folders[name].path}) has no row of {length:,} tokens",
                 "leave it out, or give it more text",
             )
-    weights = whole_weights([weight for _, weight in sources.values()])
+    rows = -(-tokens // length)
+    weights = whole_weights([weight for _, weight in sources.values()], rows)
     named = tuple(
         Source(name, folder.path, weight, 0, available[name], folder.fingerprint(length))
         for (name, folder), weight in zip(folders.items(), weights, strict=True)
     )
-    return Recipe(path=out, sequence_length=length, rows=0, sources=named).of_rows(-(-tokens // length))
+    return Recipe(path=out, sequence_length=length, rows=0, sources=named).of_rows(rows)
 
 
-def whole_weights(weights: Sequence[Fraction]) -> tuple[int, ...]:
-    """Return whole numbers in the same proportion, as small as they can be."""
+def whole_weights(weights: Sequence[Fraction], rows: int) -> tuple[int, ...]:
+    """Return whole numbers in the same proportion, as small as they can be.
+
+    The order of the sources is counted row by row, and repeats after as many rows as the weights add up to.
+    Where both that and `rows` are more than `LONGEST_WALK`, weights are rounded so that they add up to that
+    many: a share is then off by about one in as many.
+    """
     common = lcm(*(weight.denominator for weight in weights))
-    return Interleaving([int(weight * common) for weight in weights]).weights
+    whole = Interleaving([int(weight * common) for weight in weights]).weights
+    lap = sum(whole)
+    if min(lap, rows) <= LONGEST_WALK:
+        return whole
+    # Largest remainders; what would be nothing is one.
+    parts = [max(1, weight * LONGEST_WALK // lap) for weight in whole]
+    remainders = sorted(range(len(whole)), key=lambda source: -(whole[source] * LONGEST_WALK % lap))
+    for source in remainders[: max(0, LONGEST_WALK - sum(parts))]:
+        parts[source] += 1
+    return Interleaving(parts).weights
 
 
 def parse_source(text: str) -> tuple[str, str, Fraction]:

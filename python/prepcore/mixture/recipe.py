@@ -54,7 +54,11 @@ class Source:
 
     @property
     def warning(self) -> str | None:
-        """What is to be said where rows come more than once."""
+        """What is to be said where rows come more than once, or none comes."""
+        if not self.rows:
+            return (
+                f"{self.name} gets no row: its share is less than one; give it more weight, or leave it out"
+            )
         if self.epochs <= 1:
             return None
         text = f"{self.name} repeats: {self.rows:,} rows are wanted and {self.available_rows:,} are there, "
@@ -100,11 +104,13 @@ class Recipe:
 
     @property
     def warnings(self) -> list[str]:
-        """What is to be said of sources that repeat."""
+        """What is to be said of sources that repeat, or get no row."""
         return [source.warning for source in self.sources if source.warning]
 
     def of_rows(self, rows: int) -> Recipe:
         """Return the recipe of the same mixture for another number of rows."""
+        if rows == self.rows:
+            return self
         counts = Interleaving(self.weights).counts(rows)
         sources = (replace(source, rows=count) for source, count in zip(self.sources, counts, strict=True))
         return replace(self, rows=rows, sources=tuple(sources))
