@@ -1,7 +1,8 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
 ``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
-``prepcore.pack`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was packed.
+``prepcore.pack`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was packed,
+and ``prepcore.mix`` makes one training of several such folders.
 The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples

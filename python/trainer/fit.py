@@ -83,15 +83,15 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            changes += note_mixture(run, folder)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
+            for change in changes:
+                display.line(f"  changed {change}")
         else:
             model = first_model(config, folder, numbers, display)
-            run, changes = RunFolder.begin(config), []
-        if isinstance(folder, Mixture):
-            changes += run.note_mixture(folder.recipe)
-        for change in changes:
-            display.line(f"  changed {change}")
+            run = RunFolder.begin(config)
+            note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
         module = LlamaModule(
             model,
@@ -212,6 +212,11 @@ def packed_tokens(
     )
     data.first_step = first_step
     return data
+
+
+def note_mixture(run: RunFolder, folder: TokenFolder) -> list[str]:
+    """Write down the recipe of a run, where it has one; return what it changes, a line each."""
+    return run.note_mixture(folder.recipe) if isinstance(folder, Mixture) else []
 
 
 def validation_shares(folder: TokenFolder) -> tuple[float, ...]:

@@ -135,8 +135,23 @@ class RunFolder:
         partial.replace(self.configuration)
 
     def note_mixture(self, recipe: Recipe) -> list[str]:
-        """Write down the recipe that the run follows from now on; return what it changes, a line each."""
-        changes = recipe.differences(Recipe.read(self.mixture)) if self.mixture.exists() else []
+        """Write down the recipe that the run follows from now on; return what it changes, a line each.
+
+        Raises
+        ------
+        UsageError
+            When its rows have another length than those the run has done.
+        """
+        changes: list[str] = []
+        if self.mixture.exists():
+            before = Recipe.read(self.mixture)
+            if before.sequence_length != recipe.sequence_length:
+                raise UsageError(
+                    f"the recipe {recipe.path} is for rows of {recipe.sequence_length:,} tokens, but the run "
+                    f"in {self.path} was begun with {before.sequence_length:,}",
+                    f"write it with `prepcore mix … --sequence-length {before.sequence_length}`",
+                )
+            changes = recipe.differences(before)
         dataclasses.replace(recipe, path=self.mixture).write("trainer")
         return changes
 

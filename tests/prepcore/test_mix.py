@@ -300,7 +300,10 @@ def test_other_peoples_files_stay(folders: Path, tmp_path: Path, prepcore_comman
     [
         ({"format": "else"}, "is not the recipe of a mixture, which states the format 'prepcore.mixture'"),
         ({"format_version": 9}, "format version 9, this program reads 1"),
-        ({"rows": None}, "lacks or misstates"),
+        ({"rows": None}, r"misstates 'rows' \(None, wanted a whole number of at least 1\)"),
+        ({"rows": 0}, "misstates 'rows'"),
+        ({"sources": []}, "misstates 'sources'"),
+        ({"sources": [{"name": "web"}] * 2}, "each with a name of its own"),
         ({"sources": [{"name": "web"}]}, "lacks or misstates 'path'"),
     ],
 )

@@ -262,6 +262,10 @@ def test_another_mixture_is_said_where_a_run_goes_on(
     assert "changed web: share 0.6 → 0.5" in said
     assert "changed books: in the mixture → not in it" in said
     assert "warning: web repeats" not in said
+    # Rows of another length would make the steps already done those of another run.
+    prepcore.mix(sources, tokens=10_000, out=other, sequence_length=8)
+    with pytest.raises(UsageError, match=r"is for rows of 8 tokens, but the run in .* was begun with 16"):
+        fit(dataclasses.replace(again, resume=config.run))
     # A longer recipe of the same mixture is no other one.
     prepcore.mix(sources, tokens=20_000, out=other)
     again = dotted(again, trainer={"max_steps": 12})

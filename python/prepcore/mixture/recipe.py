@@ -217,10 +217,15 @@ class Recipe:
                 "write it again with the `prepcore mix` of this version",
             )
         try:
+            names = [source["name"] for source in document["sources"]]
+            if not names or len(set(names)) < len(names):
+                raise ValueError(
+                    f"'sources' (called {names}, wanted at least one, each with a name of its own)"
+                )
             return cls(
                 path=path,
-                sequence_length=int(document["sequence_length"]),
-                rows=int(document["rows"]),
+                sequence_length=_positive(document, "sequence_length"),
+                rows=_positive(document, "rows"),
                 sources=tuple(
                     Source(
                         name=str(source["name"]),
