@@ -1,9 +1,9 @@
 r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack documents of any number.
 
-``prepcore.clean`` takes a Polars frame, any Arrow stream, or files; ``prepcore.tokenizer``,
-``prepcore.pack`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was packed,
-and ``prepcore.mix`` makes one training of several such folders.
-The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
+``prepcore.clean`` and ``prepcore.pack`` take a Polars frame, any Arrow stream, or files;
+``prepcore.tokenizer`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was
+packed, and ``prepcore.mix`` makes one training of several such folders. The same verbs are commands of the
+program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
     from prepcore.mixture.build import mix
+    from prepcore.packing import pack
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
-    from prepcore.runs import pack, tokenizer
+    from prepcore.runs import tokenizer
     from prepcore.tokens.folder import Tokens
 
 __all__ = [
@@ -76,7 +77,7 @@ _HOME = {
     "clean": "prepcore.frames",
     "measure": "prepcore.measures",
     "mix": "prepcore.mixture.build",
-    "pack": "prepcore.runs",
+    "pack": "prepcore.packing",
     "tokenizer": "prepcore.runs",
     "train_classifier": "prepcore.classifier.train",
 }

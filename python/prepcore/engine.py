@@ -7,7 +7,7 @@ import json
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prepcore.config import Clean, Settings
+from prepcore.config import Clean, Pack, Settings
 
 if TYPE_CHECKING:
     from prepcore._core import CleanedStream
@@ -81,6 +81,12 @@ def clean_stream(settings: Clean, stream: object) -> CleanedStream:
     """Start cleaning an Arrow stream."""
     cleaned: CleanedStream = core().clean_stream(_json(settings), stream, *_condition(settings))
     return cleaned
+
+
+def pack_stream(settings: Pack, stream: object) -> CleanedStream:
+    """Start packing an Arrow stream of documents into one of rows."""
+    packed: CleanedStream = core().pack_stream(_json(settings), stream)
+    return packed
 
 
 def measure(settings: Clean, stream: object) -> CleanedStream:

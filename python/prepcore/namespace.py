@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any, Unpack
 
 import polars as pl
 
 from prepcore.frames import Cleaned, CleanSettings, clean
 from prepcore.measures import MeasureSettings, measure
-from prepcore.runs import PackSettings, PathLike, pack
+from prepcore.packing import PackSettings, pack
+from prepcore.runs import PathLike
 
 
 @pl.api.register_dataframe_namespace("prep")
@@ -42,15 +41,8 @@ class Prep:
         """Add what the rules measure; see `prepcore.measure`."""
         return measure(self._frame, **settings)
 
-    def pack(self, *, out: PathLike, tokenizer: PathLike, **settings: Unpack[PackSettings]) -> dict[str, Any]:
-        """Tokenise the documents and pack them into rows; see `prepcore.pack`.
-
-        The frame is first written to a Parquet file beside `out`, which is removed afterwards: a frame of
-        any size streams through bounded memory.
-        """
-        beside = Path(out).absolute().parent
-        beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".prepcore-", dir=beside) as folder:
-            path = Path(folder) / "frame.parquet"
-            self._frame.lazy().sink_parquet(path)
-            return pack(path, out=out, tokenizer=tokenizer, **settings)
+    def pack(
+        self, *, tokenizer: PathLike, out: PathLike | None = None, **settings: Unpack[PackSettings]
+    ) -> Any:
+        """Tokenise the documents and pack them into rows, a frame or a folder; see `prepcore.pack`."""
+        return pack(self._frame, tokenizer=tokenizer, out=out, **settings)

@@ -1,4 +1,4 @@
-"""The verbs that go from files to a folder, as functions; `prepcore.clean` takes files too."""
+"""The verb that goes from files to a tokenizer, as a function, and what verbs over files share."""
 
 from __future__ import annotations
 
@@ -13,24 +13,6 @@ PathLike = str | os.PathLike[str]
 Inputs = PathLike | Iterable[PathLike]
 
 
-class PackSettings(TypedDict, total=False):
-    """Settings of `pack`, those of `prepcore.config.Pack`."""
-
-    text_column: str
-    sequence_length: int
-    packing: str
-    bos: str
-    eos: str
-    special_tokens: str
-    validation: float
-    format: str
-    seed: int
-    limit: int | None
-    threads: int | None
-    memory: str
-    max_unreadable: float
-
-
 class TokenizerSettings(TypedDict, total=False):
     """Settings of `tokenizer`, those of `prepcore.config.Tokenizer`."""
 
@@ -41,36 +23,6 @@ class TokenizerSettings(TypedDict, total=False):
     threads: int | None
     memory: str
     max_unreadable: float
-
-
-def pack(
-    inputs: Inputs, *, out: PathLike, tokenizer: PathLike, **settings: Unpack[PackSettings]
-) -> dict[str, Any]:
-    """Tokenise documents and pack them into rows, as ``prepcore pack`` does.
-
-    Parameters
-    ----------
-    inputs
-        Files, folders and globs, in order.
-    out
-        Folder to write, new or empty.
-    tokenizer
-        A ``tokenizer.json``, or a folder that holds one.
-    **settings
-        Those of `prepcore.config.Pack`.
-
-    Returns
-    -------
-    dict
-        The manifest.
-
-    Raises
-    ------
-    PrepcoreError
-        As ``prepcore pack`` ends with 1 or 2.
-    """
-    chosen = config.Pack(tokenizer=os.fspath(tokenizer), **settings)  # type: ignore[arg-type]
-    return engine.run("pack", chosen, paths_of(inputs), os.fspath(out)).document
 
 
 def tokenizer(

@@ -21,7 +21,9 @@ class ReportCommand:
     """Command line of `prepcore report`."""
 
     folders: list[str] = option(
-        help="one folder that prepcore clean has written, or two to compare", metavar="DIR", positional=True
+        help="folder that prepcore clean or pack has written, or two cleaned ones to compare",
+        metavar="DIR",
+        positional=True,
     )
     html: str | None = option(None, "write the report as one HTML file too", metavar="FILE", parse=str)
     input_root: str | None = _input_root()
@@ -60,7 +62,10 @@ def report(command: ReportCommand) -> int:
     from prepcore.report.folder import CleanedFolder
     from prepcore.report.page import write_page
     from prepcore.report.table import show
+    from prepcore.tokens.manifest import is_token_folder
 
+    if any(is_token_folder(Path(folder)) for folder in command.folders):
+        return _report_tokens(command)
     if len(command.folders) > 2:
         raise UsageError(f"{len(command.folders)} folders were named", "one is reported, or two are compared")
     if command.html is not None and len(command.folders) == 2:
@@ -77,6 +82,23 @@ def report(command: ReportCommand) -> int:
     else:
         written = [] if command.html is None else [f"written: {command.html}"]
         show(terminal.tables(facts[0]), [facts[0]["covers"], *written])
+    return 0
+
+
+def _report_tokens(command: ReportCommand) -> int:
+    """Report a token folder."""
+    from prepcore.report.table import show
+    from prepcore.tokens.folder import Tokens
+    from prepcore.tokens.report import gathered, tables
+
+    for given, what in ((command.html, "--html"), (command.input_root, "--input-root")):
+        if given is not None:
+            raise UsageError(f"{what} has no effect on a token folder", "leave it out")
+    facts = gathered(Tokens(_only(command.folders)))
+    if command.json:
+        _print_json(facts)
+    else:
+        show(tables(facts))
     return 0
 
 
@@ -149,15 +171,17 @@ def _print_json(document: Any) -> None:
 COMMANDS = (
     Command(
         name="report",
-        summary="show what each rule removed, or compare two cleaned folders",
+        summary="show what each rule removed, what tokens there are, or compare cleaned folders",
         description="Show what each rule removed, with thresholds and times, or two folders side by side.\n"
-        "--html writes histograms, examples and the rules' reasons into one file.",
+        "--html writes histograms, examples and the rules' reasons into one file. Of a token folder: tokens\n"
+        "a byte and by source, lengths of documents, unknown and byte-fallback tokens, top tokens.",
         configuration=lambda: ReportCommand,
         run=report,
         examples="""
   prepcore report cleaned
   prepcore report cleaned --html report.html
   prepcore report strict loose
+  prepcore report tokens
 """,
     ),
     Command(

@@ -49,9 +49,27 @@ def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
     if held_out:
         rows.append(_split_row("validation", held_out))
     lines = _table(rows)
+    statistics = manifest.get("statistics")
+    if statistics:
+        lines += _token_lines(statistics["train"])
     length = manifest["sequence_length"]
     lines.append(f"rows of {length:,} tokens: {out}")
     return "\n".join(lines) + "\n"
+
+
+def _token_lines(found: Mapping[str, Any]) -> list[str]:
+    """Say how long the training documents are, and how often the vocabulary did not suffice."""
+    lines = []
+    lengths = found["document_lengths"]
+    if lengths:
+        quantiles = lengths["quantiles"]
+        lines.append(
+            f"tokens a document: median {quantiles['50']:,}, mean {lengths['mean']:,.1f}, "
+            f"90 % up to {quantiles['90']:,}, longest {lengths['max']:,}"
+        )
+    named = (("unknown", found["unknown_tokens"]), ("byte-fallback", found["byte_fallback_tokens"]))
+    shares = [f"{name} {count / found['tokens']:.3%}" for name, count in named if count]
+    return [*lines, f"share of all tokens: {', '.join(shares)}"] if shares else lines
 
 
 def tokenizer_summary(manifest: Mapping[str, Any], out: str) -> str:

@@ -9,6 +9,7 @@ documents were packed otherwise, what ``rows-<L>.idx`` says (see `prepcore.token
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -223,6 +224,30 @@ class Tokens:
         return traced(self, row, split=split, sequence_length=sequence_length)
 
     @cached_property
+    def statistics(self) -> dict[str, Any]:
+        """What lies in the folder, in numbers: ``train`` and ``validation`` (or None).
+
+        Each has ``tokens``, ``documents``, ``tokens_per_byte``, ``distinct_tokens``, ``unknown_tokens``,
+        ``byte_fallback_tokens``, ``top_tokens``, ``document_lengths`` (with ``quantiles`` and ``histogram``),
+        ``sources`` and ``other_sources``. As the manifest states them; where it does not, they are counted.
+        """
+        stated = self.manifest.get("statistics")
+        if stated:
+            return dict(stated)
+        held_out = self.manifest["validation"]
+        reading = {
+            "folder": str(self.path),
+            "tokenizer": self.manifest["tokenizer"]["path"] if self.tokenizer else None,
+            "dtype": self.manifest["dtype"],
+            "vocabulary_size": self.vocabulary_size,
+            "train": _files_of(self.manifest),
+            "validation": _files_of(held_out) if held_out else None,
+            "threads": os.cpu_count() or 1,
+        }
+        counted: dict[str, Any] = json.loads(engine.core().token_statistics(json.dumps(reading)))
+        return counted
+
+    @cached_property
     def _decoder(self) -> Any:
         if self.tokenizer is None:
             raise UsageError(
@@ -235,6 +260,10 @@ class Tokens:
 def _special_id(special: Mapping[str, Any], name: str) -> int | None:
     token = special[name]
     return None if token is None else int(token["id"])
+
+
+def _files_of(split: Mapping[str, Any]) -> dict[str, Any]:
+    return {"files": [file["path"] for file in split["files"]], "bytes": split["bytes"]}
 
 
 def _token_files(folder: Path, stated: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

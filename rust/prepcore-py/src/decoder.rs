@@ -17,7 +17,9 @@ pub(crate) struct Decoder {
 impl Decoder {
     #[new]
     fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| TokenizerFolder::open(&path)).map(|folder| Self { folder }).map_err(|error| convert(&error))
+        py.detach(|| TokenizerFolder::open(&path))
+            .map(|folder| Self { folder })
+            .map_err(|error| convert(&error))
     }
 
     /// The text of some ids, special tokens included.

@@ -15,6 +15,7 @@ mod pack;
 mod rewrite;
 mod rules;
 mod run;
+mod statistics;
 mod tokenizer;
 
 use pyo3::prelude::*;
@@ -69,6 +70,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(draw::draw, module)?)?;
     module.add_function(wrap_pyfunction!(pack::pack, module)?)?;
+    module.add_function(wrap_pyfunction!(pack::pack_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(statistics::token_statistics, module)?)?;
     module.add_function(wrap_pyfunction!(rewrite::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(tokenizer::tokenizer, module)?)
 }

@@ -72,6 +72,7 @@ mod resume;
 pub mod rule;
 mod sink;
 pub mod source;
+pub mod statistics;
 pub mod text;
 pub mod tokenize;
 

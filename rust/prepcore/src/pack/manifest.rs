@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Ledger;
 use crate::manifest::InputRecord;
+use crate::statistics::Statistics;
 use crate::tokenize::SpecialTokens;
 use crate::{Error, Result};
 
@@ -49,6 +50,9 @@ pub struct Packed {
     pub training: SplitRecord,
     /// The documents held out.
     pub validation: Option<SplitRecord>,
+    /// What lies in the token files, in numbers; none for Parquet.
+    #[serde(default)]
+    pub statistics: Option<Statistics>,
 }
 
 /// The tokenizer used.

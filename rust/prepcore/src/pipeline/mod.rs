@@ -14,6 +14,7 @@ mod judge;
 mod looking;
 mod measure;
 pub mod pack;
+mod pack_stream;
 mod part_writer;
 mod pool;
 mod preview;
@@ -29,8 +30,10 @@ pub mod tokenizer;
 mod watch;
 
 pub use cleaning::{Outcome, Waiting};
+pub(crate) use each::each;
 pub use examine::{Examination, ExaminedCheck, Examiner, RuleCheck};
 pub use measure::measure;
+pub use pack_stream::pack_stream;
 pub use preview::{Preview, preview};
 pub(crate) use scores::ScoreColumns;
 pub use tokenization::Tokenization;

@@ -15,6 +15,7 @@ use crate::manifest::{self, InputRecord};
 use crate::pack::{Counts, EncoderRecord, Packed, TOKENS_FORMAT, TokenizerRecord};
 use crate::sink::{self, TokenWidth};
 use crate::source::{Options, Plan};
+use crate::statistics;
 
 /// Where the tokenizer is copied to, within the token folder.
 const TOKENIZER: &str = "tokenizer";
@@ -58,7 +59,9 @@ pub fn pack(
             return Err(error);
         }
     };
-    let manifest = describe(configuration, records, &tokenization, totals)?;
+    let mut manifest = describe(configuration, records, &tokenization, totals)?;
+    manifest.statistics =
+        statistics::of_packed(out, &manifest, &tokenization.folder, width.threads(), watcher)?;
     tokenization.folder.copy_to(&out.join(TOKENIZER))?;
     let seconds = started.elapsed().as_secs_f64();
     let mut facts = run_facts::facts(configuration.threads, configuration.memory, width.threads(), seconds);
@@ -118,6 +121,7 @@ fn describe(
         tokens_per_byte,
         training,
         validation: (configuration.validation > 0.0).then_some(validation),
+        statistics: None,
     })
 }
 
