@@ -2,7 +2,8 @@ r"""Raw text to packed training rows: clean, deduplicate, tokenise and pack docu
 
 ``prepcore.clean`` and ``prepcore.pack`` take a Polars frame, any Arrow stream, or files;
 ``prepcore.tokenizer`` and ``prepcore.train_classifier`` take files; ``prepcore.Tokens`` opens what was
-packed. The same verbs are commands of the program ``prepcore``. Nothing heavy is imported before it is used.
+packed, and ``prepcore.mix`` makes one training of several such folders. The same verbs are commands of the
+program ``prepcore``. Nothing heavy is imported before it is used.
 
 Examples
 --------
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from prepcore.formats.run import convert
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
+    from prepcore.mixture.build import mix
     from prepcore.packing import pack
     from prepcore.rules import Length, Redact, Repetition, Rules, ShortLines, Unicode, Words
     from prepcore.runs import repack, tokenizer
@@ -52,6 +54,7 @@ __all__ = [
     "clean",
     "convert",
     "measure",
+    "mix",
     "pack",
     "repack",
     "tokenizer",
@@ -77,6 +80,7 @@ _HOME = {
     "clean": "prepcore.frames",
     "convert": "prepcore.formats.run",
     "measure": "prepcore.measures",
+    "mix": "prepcore.mixture.build",
     "pack": "prepcore.packing",
     "repack": "prepcore.runs",
     "tokenizer": "prepcore.runs",

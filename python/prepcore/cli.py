@@ -14,6 +14,7 @@ from prepcore.arguments import Command, Program, UsageError, parse_size, printab
 from prepcore.classifier.settings import ClassifierTrainingCommand
 from prepcore.config import CleanCommand, PackCommand, TokenizerCommand
 from prepcore.formats.commands import COMMANDS as CONVERT_COMMANDS
+from prepcore.mixture.commands import COMMANDS as MIXTURE_COMMANDS
 from prepcore.report.about import COMMAND as RULES
 from prepcore.report.commands import COMMANDS
 from prepcore.tokens.commands import COMMANDS as TOKEN_COMMANDS
@@ -257,6 +258,7 @@ PROGRAM = Program(
   prepcore classifier train good.parquet --against bad.parquet --pool crawl/ --keep-rate 10% --out q.bin
 """,
         ),
+        *MIXTURE_COMMANDS,
         *COMMANDS,
         *TOKEN_COMMANDS,
         *CONVERT_COMMANDS,

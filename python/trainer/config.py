@@ -123,7 +123,9 @@ class DataConfig:
     """What to train on."""
 
     path: str = option(
-        help="what `prepcore pack` wrote, or Parquet with rows of ids in a column input_ids", metavar="DIR"
+        help="what `prepcore pack` wrote, a recipe of `prepcore mix`, or Parquet with rows of ids in a "
+        "column input_ids",
+        metavar="DIR_OR_RECIPE",
     )
     tokenizer: str | None = option(
         None, "folder of the tokenizer of Parquet rows that come without (that of the source)", metavar="DIR"
@@ -186,7 +188,9 @@ class TrainerConfig:
         1.0, "largest norm of the gradient; 0 or null leaves it", minimum=0
     )
     val_check_interval: int = option(250, "steps between validations", minimum=1)
-    limit_val_batches: int | None = option(None, "validate on the first N micro-batches only", minimum=1)
+    limit_val_batches: int | None = option(
+        None, "validate on the first N micro-batches only, of each source", minimum=1
+    )
     log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from prepcore.tokens.split import TokenSplit
 from trainer.loss import IGNORED
-from trainer.order import StepOrder
+from trainer.mixture import Mixture
+from trainer.order import MixedOrder, Order, StepOrder
+from trainer.split import Split
 from trainer.tokens import TokenFolder
 
 Batch = dict[str, Tensor]
@@ -30,14 +31,12 @@ class Steps(Dataset[Batch]):
     length
         Tokens in a row.
     micro_batches
-        Micro-batches in a step; must divide ``order.rows_per_step``.
+        Micro-batches in a step; must divide the rows of a step.
     isolate
         Whether to tell the documents of a row apart (adds ``position_ids``).
     """
 
-    def __init__(
-        self, split: TokenSplit, order: StepOrder, *, length: int, micro_batches: int, isolate: bool
-    ) -> None:
+    def __init__(self, split: Split, order: Order, *, length: int, micro_batches: int, isolate: bool) -> None:
         self.split = split
         self.order = order
         self.length = length
@@ -56,7 +55,7 @@ class Steps(Dataset[Batch]):
 class Rows(Dataset[Batch]):
     """Every row of a split in file order, a micro-batch an item; the last one may be smaller."""
 
-    def __init__(self, split: TokenSplit, *, length: int, micro: int, isolate: bool) -> None:
+    def __init__(self, split: Split, *, length: int, micro: int, isolate: bool) -> None:
         self.split = split
         self.length = length
         self.micro = micro
@@ -73,11 +72,12 @@ class Rows(Dataset[Batch]):
 
 
 class PackedTokens(lightning.LightningDataModule):
-    """A token folder as Lightning wants it.
+    """A token folder, or a mixture of several, as Lightning wants it.
 
     The rows of step ``k`` are a pure function of the seed and ``k``: a run that continues sets
-    :attr:`first_step` and nothing is read to be skipped. Rows come from memory maps in the training process
-    itself; a worker process would cost more than the copy it saves.
+    :attr:`first_step` and nothing is read to be skipped. The order of a mixture is counted on from a place
+    that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps
+    in the training process itself; a worker process would cost more than the copy it saves.
 
     Parameters
     ----------
@@ -117,25 +117,53 @@ class PackedTokens(lightning.LightningDataModule):
         self.seed = seed
         self.isolate = isolate
         self.first_step = 0
+        self.order = self._order()
+
+    def _order(self) -> StepOrder | MixedOrder:
+        if isinstance(self.folder, Mixture):
+            rows = [part.rows(self.length) for part in self.folder.train.parts]
+            return MixedOrder(rows, self.folder.recipe.weights, self.rows_per_step, self.seed)
+        return StepOrder(self.folder.train.rows(self.length), self.rows_per_step, self.seed)
+
+    def rows_of_sources(self, step: int) -> tuple[int, ...]:
+        """Return how many rows of each source were taken before a step; of a folder, all of them."""
+        if isinstance(self.order, StepOrder):
+            return (step * self.rows_per_step,)
+        return self.order.counts(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many rows of each source were taken; nothing for a folder."""
+        if isinstance(self.order, StepOrder) or self.trainer is None:
+            return {}
+        rows = self.rows_of_sources(self.trainer.global_step)
+        return {"weights": list(self.order.interleaving.weights), "rows": list(rows)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows of each source as a place to count on from, unless the mixture is another by now."""
+        if isinstance(self.order, StepOrder):
+            return
+        interleaving = self.order.interleaving
+        if tuple(state_dict["weights"]) == interleaving.weights:
+            interleaving.know(state_dict["rows"])
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the steps from :attr:`first_step` to the end of the run."""
-        order = StepOrder(self.folder.train.rows(self.length), self.rows_per_step, self.seed)
         steps = Steps(
             self.folder.train,
-            order,
+            self.order,
             length=self.length,
             micro_batches=self.rows_per_step // self.micro,
             isolate=self.isolate,
         )
         return self._loader(steps, range(self.first_step, self.total_steps))
 
-    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
-        """Give the rows held out, or nothing when the folder has none."""
-        if self.folder.validation is None:
-            return []
-        rows = Rows(self.folder.validation, length=self.length, micro=self.micro, isolate=self.isolate)
-        return self._loader(rows, range(len(rows)))
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Give the rows held out, those of each source apart; nothing when there are none."""
+        loaders = []
+        for split in validation_parts(self.folder):
+            rows = Rows(split, length=self.length, micro=self.micro, isolate=self.isolate)
+            loaders.append(self._loader(rows, range(len(rows))))
+        return loaders
 
     def _loader(self, items: Dataset[Batch], indices: range) -> DataLoader[Batch]:
         return DataLoader(
@@ -149,9 +177,14 @@ class PackedTokens(lightning.LightningDataModule):
         )
 
 
-def _rows(
-    split: TokenSplit, rows: np.ndarray[Any, np.dtype[np.int64]], length: int, *, isolate: bool
-) -> Batch:
+def validation_parts(folder: TokenFolder) -> tuple[Split, ...]:
+    """Return what is validated on, a part for each source that holds something out."""
+    if isinstance(folder, Mixture):
+        return folder.validation.parts if folder.validation else ()
+    return (folder.validation,) if folder.validation else ()
+
+
+def _rows(split: Split, rows: np.ndarray[Any, np.dtype[np.int64]], length: int, *, isolate: bool) -> Batch:
     ids = torch.from_numpy(split.read(rows, length))
     batch = {"input_ids": ids}
     if isolate:

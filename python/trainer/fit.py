@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as lightning
 import torch
@@ -16,15 +15,18 @@ from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.callbacks.metrics import Metrics, validated
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
+from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
 from trainer.config import FitConfig
 from trainer.data import PackedTokens, Rows
+from trainer.describe import describe
 from trainer.display import Display
-from trainer.initialize import from_source, parameter_count
+from trainer.initialize import from_source
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.random import random_configuration, random_model
+from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
@@ -81,6 +83,7 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            changes += note_mixture(run, folder)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
             for change in changes:
@@ -88,6 +91,7 @@ def fit(config: FitConfig) -> Path:
         else:
             model = first_model(config, folder, numbers, display)
             run = RunFolder.begin(config)
+            note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
         module = LlamaModule(
             model,
@@ -95,6 +99,7 @@ def fit(config: FitConfig) -> Path:
             learning_rate=schedule,
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
+            validation_shares=validation_shares(folder),
         )
         data = packed_tokens(config, folder, numbers, first_step)
         throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
@@ -118,6 +123,10 @@ def fit(config: FitConfig) -> Path:
             ),
             Plot(run.metrics, run.path),
         ]
+        if isinstance(folder, Mixture):
+            callbacks.append(
+                Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step)
+            )
         if tokenizer is not None:
             callbacks.append(Samples(prompts, tokenizer, run.samples, display))
         trainer = build_trainer(
@@ -205,6 +214,18 @@ def packed_tokens(
     return data
 
 
+def note_mixture(run: RunFolder, folder: TokenFolder) -> list[str]:
+    """Write down the recipe of a run, where it has one; return what it changes, a line each."""
+    return run.note_mixture(folder.recipe) if isinstance(folder, Mixture) else []
+
+
+def validation_shares(folder: TokenFolder) -> tuple[float, ...]:
+    """Return the share of each source in the validation loss: a folder is one source."""
+    if isinstance(folder, Mixture) and folder.validation is not None:
+        return folder.validation.shares
+    return (1.0,)
+
+
 def build_trainer(
     config: FitConfig,
     callbacks: list[lightning.Callback],
@@ -253,31 +274,3 @@ def train(
         trainer.fit(module, data, ckpt_path=checkpoint)
     if validates and not validated(log, data.total_steps):
         trainer.validate(module, data, verbose=False)
-
-
-def describe(
-    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers, trainer: Any
-) -> str:
-    """Say in a few lines what is about to be trained."""
-    shape = model.config
-    rows = folder.train.rows(numbers.length)
-    padding = folder.train.packed(numbers.length).padding
-    padded = f" ({padding / (rows * numbers.length):.2%} of them padding)" if padding else ""
-    held_out = (
-        f"{folder.validation.rows(numbers.length):,} rows held out"
-        if folder.validation
-        else "no validation data"
-    )
-    borders = (
-        "\nrows: they have no document borders, so documents that share one are not isolated"
-        if config.data.isolate_documents and not numbers.isolate
-        else ""
-    )
-    return (
-        f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
-        f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
-        f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
-        f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
-        f"({numbers.total_steps * numbers.rows_per_step / rows:.2f} passes over the data)"
-        f"{borders}"
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
@@ -39,13 +39,18 @@ class LlamaModule(lightning.LightningModule):
         Largest norm of the whole gradient; None leaves it as it is.
     before_micro_batch
         Called before each micro-batch; may raise to leave a long step before it changes any weight.
+    validation_shares
+        Share of each source in the loss of a validation.
 
     Attributes
     ----------
     step_loss, gradient_norm
         Of the step just done, scalars on the device: reading their value waits for the device.
+    validation_losses
+        Of each source in the last validation, the mean over all its target tokens, in nats; empty before the
+        first.
     validation_loss
-        Mean over all target tokens of the last validation, in nats; None before the first.
+        Their mean by `validation_shares`; None before the first.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class LlamaModule(lightning.LightningModule):
         learning_rate: Callable[[int], float],
         gradient_clip: float | None = 1.0,
         before_micro_batch: Callable[[], None] = lambda: None,
+        validation_shares: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -67,8 +73,10 @@ class LlamaModule(lightning.LightningModule):
         self.before_micro_batch = before_micro_batch
         self.step_loss: Tensor | None = None
         self.gradient_norm: Tensor | None = None
+        self.validation_shares = tuple(validation_shares)
+        self.validation_losses: list[float] = []
         self.validation_loss: float | None = None
-        self._validation_sums: list[Tensor] = []
+        self._validation_sums: list[list[Tensor]] = []
         self._group_settings: list[dict[str, Any]] = []
         self._random_state: dict[str, Tensor] = {}
 
@@ -124,17 +132,23 @@ class LlamaModule(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the sums of the validation before."""
-        self._validation_sums = []
+        self._validation_sums = [[] for _ in self.validation_shares]
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Add a micro-batch of shape ``(rows, length)`` to the validation."""
+    def validation_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> None:
+        """Add a micro-batch of a source, of shape ``(rows, length)``, to the validation."""
         self.before_micro_batch()
-        self._validation_sums.append(torch.stack(self.loss_sum(batch)))
+        self._validation_sums[dataloader_idx].append(torch.stack(self.loss_sum(batch)))
 
     def on_validation_epoch_end(self) -> None:
-        """Work the validation loss out, waiting for the device once."""
-        loss, targets = torch.stack(self._validation_sums).cpu().double().sum(dim=0)
-        self.validation_loss = float(loss / targets.clamp(min=1))
+        """Work the validation losses out, waiting for the device once."""
+        # One tensor of all, since each that is moved from the device is waited for.
+        sums = torch.stack([total for source in self._validation_sums for total in source]).cpu().double()
+        parts = sums.split([len(source) for source in self._validation_sums])
+        losses = [part.sum(dim=0) for part in parts]
+        self.validation_losses = [float(loss / targets.clamp(min=1)) for loss, targets in losses]
+        self.validation_loss = sum(
+            share * loss for share, loss in zip(self.validation_shares, self.validation_losses, strict=True)
+        )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build AdamW over the parameters, which are on their device by now."""

@@ -10,10 +10,13 @@ that holds all rows, with cycle walking (Black and Rogaway, 2002) back into the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from prepcore.mixture.interleaving import Interleaving
 
 # Four rounds of a pseudo-random round function make a strong pseudo-random permutation (Luby and Rackoff).
 ROUNDS = 4
@@ -70,7 +73,48 @@ class KeyedPermutation:
         return (left << self.half_bits) | right
 
 
-@dataclass(frozen=True)
+class RowOrder:
+    """The rows of some data, epoch after epoch without end.
+
+    Each epoch visits every row exactly once, in an order of its own.
+
+    Parameters
+    ----------
+    rows
+        Rows in the data, at least 1.
+    seed
+        With the number of the epoch, the key of its order.
+    """
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self.rows = rows
+        self.seed = seed
+        self._permutations: dict[int, KeyedPermutation] = {}
+
+    def __call__(self, places: Indices) -> Indices:
+        """Return the row at each place, counted on over the epochs; any shape."""
+        epochs, inner = np.divmod(places, self.rows)
+        chosen = np.empty_like(inner)
+        for epoch in np.unique(epochs):
+            inside = epochs == epoch
+            chosen[inside] = self._permutation(int(epoch))(inner[inside])
+        return chosen
+
+    def _permutation(self, epoch: int) -> KeyedPermutation:
+        if epoch not in self._permutations:
+            self._permutations[epoch] = KeyedPermutation(self.rows, self.seed, epoch)
+            # A step touches its own epoch and perhaps the next; older ones never come back.
+            self._permutations.pop(epoch - 2, None)
+        return self._permutations[epoch]
+
+
+class Order(Protocol):
+    """The rows of every optimizer step."""
+
+    def rows_of_step(self, step: int) -> Indices:
+        """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
+
+
 class StepOrder:
     """The rows of every optimizer step.
 
@@ -87,24 +131,60 @@ class StepOrder:
         The seed of the run.
     """
 
-    rows: int
-    rows_per_step: int
-    seed: int
-    _permutations: dict[int, KeyedPermutation] = field(default_factory=dict, repr=False, compare=False)
+    def __init__(self, rows: int, rows_per_step: int, seed: int) -> None:
+        self.rows_per_step = rows_per_step
+        self._order = RowOrder(rows, seed)
 
     def rows_of_step(self, step: int) -> Indices:
         """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
-        first = step * self.rows_per_step
-        epochs, places = np.divmod(np.arange(first, first + self.rows_per_step, dtype=np.int64), self.rows)
-        chosen = np.empty_like(places)
-        for epoch in np.unique(epochs):
-            inside = epochs == epoch
-            chosen[inside] = self._permutation(int(epoch))(places[inside])
+        return self._order(_places(step, self.rows_per_step))
+
+
+class MixedOrder:
+    """The rows of every optimizer step of a mixture.
+
+    Whose row stands at a place is said by the weights alone (`prepcore.mixture.interleaving`), and which row
+    of a source it is by the seed: a source is gone through wholly before one of its rows comes again.
+
+    Parameters
+    ----------
+    rows
+        Rows of each source; they are numbered one source after the other.
+    weights
+        Of each source.
+    rows_per_step
+        Rows in one optimizer step; cutting it into micro-batches never changes which rows they are.
+    seed
+        The seed of the run.
+    """
+
+    def __init__(self, rows: Sequence[int], weights: Sequence[int], rows_per_step: int, seed: int) -> None:
+        self.rows_per_step = rows_per_step
+        self.interleaving = Interleaving(weights)
+        self._starts = np.cumsum([0, *rows])
+        # Seeds of their own, so that sources of one size are not in one order. The first has that of the run:
+        # a mixture of one folder is the same training as that folder.
+        numbers = np.arange(len(rows), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        keys = np.uint64(seed % 2**64) ^ mix(numbers)
+        self._orders = [RowOrder(count, int(key)) for count, key in zip(rows, keys, strict=True)]
+
+    def rows_of_step(self, step: int) -> Indices:
+        """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
+        before, taken = self.interleaving.sources(step * self.rows_per_step, self.rows_per_step)
+        sources = np.array(taken)
+        chosen = np.empty(self.rows_per_step, dtype=np.int64)
+        for source in np.unique(sources):
+            inside = sources == source
+            places = before[source] + np.arange(np.count_nonzero(inside), dtype=np.int64)
+            chosen[inside] = self._starts[source] + self._orders[source](places)
         return chosen
 
-    def _permutation(self, epoch: int) -> KeyedPermutation:
-        if epoch not in self._permutations:
-            self._permutations[epoch] = KeyedPermutation(self.rows, self.seed, epoch)
-            # A step touches its own epoch and perhaps the next; older ones never come back.
-            self._permutations.pop(epoch - 2, None)
-        return self._permutations[epoch]
+    def counts(self, step: int) -> tuple[int, ...]:
+        """Return how many rows of each source were taken before a step."""
+        return self.interleaving.counts(step * self.rows_per_step)
+
+
+def _places(step: int, rows_per_step: int) -> Indices:
+    """Return the places of the rows of a step, counted from the beginning of the run."""
+    first = step * rows_per_step
+    return np.arange(first, first + rows_per_step, dtype=np.int64)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prepcore.arguments import UsageError
 from trainer.config import FitConfig, with_preset
+from trainer.mixture import Mixture
 from trainer.rows import Say, open_data
 from trainer.run_folder import RunFolder, all_checkpoints
 from trainer.schedule import Schedule, warmup_steps
@@ -102,6 +103,8 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
             "hold out more documents with `prepcore pack --validation`",
         )
     rows_per_step = _rows_per_step(config, length)
+    if isinstance(folder, Mixture):
+        rows = folder.recipe.rows  # one pass is the recipe, whatever its folders have beyond that
     return RunNumbers(
         length,
         rows_per_step,

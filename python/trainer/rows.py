@@ -22,8 +22,10 @@ from prepcore.arguments import UsageError
 from prepcore.formats.disk import flush
 from prepcore.formats.folder import write_folder
 from prepcore.formats.row_files import RowFiles
+from prepcore.mixture.recipe import is_recipe
 from prepcore.tokens.manifest import MANIFEST
 from trainer.config import DataConfig
+from trainer.mixture import Mixture
 from trainer.tokenizer import Vocabulary
 from trainer.tokens import TokenFolder, check_largest
 
@@ -48,15 +50,13 @@ def open_data(config: DataConfig, say: Say, tokenizer: Path | None = None) -> To
         When there is no data, or it is not what it should be.
     """
     path = Path(config.path)
+    if path.is_file() and is_recipe(path):
+        return _open_mixture(path, config)
     rows = RowFiles.find(path)
     folder = TokenFolder.open(path if rows is None else converted(rows, config, say))
     chosen = Path(config.tokenizer) if config.tokenizer else tokenizer
     if folder.tokenizer is not None:
-        if config.tokenizer:
-            raise UsageError(
-                f"--data.tokenizer has no effect: {path} has the tokenizer it was packed with",
-                "leave it out",
-            )
+        _check_no_tokenizer(path, config)
         return replace(folder, path=path)
     if chosen is None:
         return replace(folder, path=path)
@@ -72,6 +72,21 @@ def open_data(config: DataConfig, say: Say, tokenizer: Path | None = None) -> To
     if folder.largest is not None:
         check_largest(path, folder.largest, vocabulary.size, f"the tokenizer in {chosen}")
     return folder
+
+
+def _open_mixture(path: Path, config: DataConfig) -> Mixture:
+    mixture = Mixture.open(path)
+    _check_no_tokenizer(path, config)
+    if config.sequence_length is not None:
+        mixture.train.rows(config.sequence_length)
+    return mixture
+
+
+def _check_no_tokenizer(path: Path, config: DataConfig) -> None:
+    if config.tokenizer:
+        raise UsageError(
+            f"--data.tokenizer has no effect: {path} has the tokenizer it was packed with", "leave it out"
+        )
 
 
 def converted(rows: RowFiles, config: DataConfig, say: Say) -> Path:

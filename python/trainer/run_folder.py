@@ -10,6 +10,7 @@ from typing import Any
 
 from prepcore.arguments import Parser, UsageError, options_of
 from prepcore.arguments.configuration_file import write
+from prepcore.mixture.recipe import Recipe
 from trainer.config import FitConfig, presets
 
 STATE_FILE = "training_state.pt"
@@ -46,6 +47,16 @@ class RunFolder:
     def metrics(self) -> Path:
         """The log, a line an event."""
         return self.path / "metrics.csv"
+
+    @property
+    def sources(self) -> Path:
+        """What was seen of each source of a mixture, a line a source."""
+        return self.path / "sources.csv"
+
+    @property
+    def mixture(self) -> Path:
+        """The recipe that the run has followed so far."""
+        return self.path / "mixture.json"
 
     @property
     def samples(self) -> Path:
@@ -122,6 +133,27 @@ class RunFolder:
         partial = self.path / ".config.yaml.partial"
         partial.write_text(write(options, values), encoding="utf-8")
         partial.replace(self.configuration)
+
+    def note_mixture(self, recipe: Recipe) -> list[str]:
+        """Write down the recipe that the run follows from now on; return what it changes, a line each.
+
+        Raises
+        ------
+        UsageError
+            When its rows have another length than those the run has done.
+        """
+        changes: list[str] = []
+        if self.mixture.exists():
+            before = Recipe.read(self.mixture)
+            if before.sequence_length != recipe.sequence_length:
+                raise UsageError(
+                    f"the recipe {recipe.path} is for rows of {recipe.sequence_length:,} tokens, but the run "
+                    f"in {self.path} was begun with {before.sequence_length:,}",
+                    f"write it with `prepcore mix … --sequence-length {before.sequence_length}`",
+                )
+            changes = recipe.differences(before)
+        dataclasses.replace(recipe, path=self.mixture).write("trainer")
+        return changes
 
 
 def check_empty(path: Path, name: str, hint: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from prepcore.formats.source import check_largest
 from prepcore.tokens.folder import Tokens
-from prepcore.tokens.split import TokenSplit
+from trainer.split import Split
 
 __all__ = ["TokenFolder", "check_largest"]
 
@@ -38,8 +38,8 @@ class TokenFolder:
     """
 
     path: Path
-    train: TokenSplit
-    validation: TokenSplit | None
+    train: Split
+    validation: Split | None
     sequence_length: int
     vocabulary_size: int
     bos: int | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from prepcore.arguments import (
     UsageError,
     check_size,
     option,
+    parse_amount,
+    parse_count,
     parse_list,
     parse_share,
     parse_size,
@@ -53,6 +56,7 @@ class Drawing:
     layers: list[int] | Literal["middle"] = option("middle", "layers to keep")
     share: float = option(0.1, "share to draw", parse=parse_share)
     title: str | None = option(None, "what stands above")
+    frame: list[str] = option([], "what stands around, in order", parse=parse_list, repeated=True)
     shape: Shape = field(default_factory=Shape)
     extra: dict[str, Any] = option({}, "handed on as it is")
 
@@ -97,6 +101,19 @@ def test_text_stays_text_and_negative_numbers_are_values() -> None:
 
 def test_lists_are_written_with_commas() -> None:
     assert parse("--layers", "0,1,5").layers == [0, 1, 5]
+
+
+def test_an_option_that_repeats_takes_words_until_the_next_option() -> None:
+    drawing = parse("--frame", "oak", "gold", "--colour-mode", "full", "--frame=pine", "--bright", "b.png")
+    assert drawing.frame == ["oak", "gold", "pine"]
+    assert drawing.pictures == ["a.png", "b.png"]
+
+
+def test_the_command_line_replaces_the_list_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "frame.yaml").write_text("frame: [oak, pine]\n")
+    words = ("--config", str(tmp_path / "frame.yaml"))
+    assert parse(*words).frame == ["oak", "pine"]
+    assert parse(*words, "--frame", "gold").frame == ["gold"]
 
 
 def test_an_open_mapping_takes_any_key() -> None:
@@ -253,6 +270,37 @@ def test_sizes_have_decimal_and_binary_units(text: Any, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("5B", Fraction(5 * 10**9)),
+        ("1.5e9", Fraction(15 * 10**8)),
+        ("300 M", Fraction(3 * 10**8)),
+        ("2_000", Fraction(2000)),
+        ("0.7", Fraction(7, 10)),
+        ("70%", Fraction(7, 10)),
+        (".5T", Fraction(5 * 10**11)),
+        (0.1, Fraction(1, 10)),
+        (1e-06, Fraction(1, 10**6)),
+    ],
+)
+def test_amounts_are_exact(text: Any, amount: Fraction) -> None:
+    assert parse_amount(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "B", "-1", "1/3", "1e9999", "5 apples", "nan", "inf", "1.2.3", "5%%"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number such as 5B"):
+        parse_amount(text)
+
+
+def test_counts_are_whole() -> None:
+    assert parse_count("1.5k") == 1500
+    for wrong in ("0", "0.5", "1.5", "1e30"):
+        with pytest.raises(ValueError, match="is not a whole number of at least 1"):
+            parse_count(wrong)
 
 
 def test_lists_of_names() -> None:

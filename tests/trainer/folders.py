@@ -39,6 +39,7 @@ def write_token_folder(
         "format": "prepcore.tokens",
         "format_version": 1,
         "program": "prepcore 0.1.0",
+        "configuration": {"validation": 0.1 if validation else 0.0},
         "dtype": dtype,
         "tokenizer": {"path": "tokenizer", "fingerprint": "xxh3-128:0", "vocabulary_size": vocabulary},
         "special": {"bos": _special(bos), "eos": _special(eos)},

@@ -22,7 +22,14 @@ from prepcore.arguments.errors import UsageError
 from prepcore.arguments.options import MISSING, Option, option, options_of
 from prepcore.arguments.parser import Parser
 from prepcore.arguments.program import Command, Program
-from prepcore.arguments.quantities import check_size, parse_list, parse_share, parse_size
+from prepcore.arguments.quantities import (
+    check_size,
+    parse_amount,
+    parse_count,
+    parse_list,
+    parse_share,
+    parse_size,
+)
 from prepcore.arguments.terminal import printable
 
 __all__ = [
@@ -35,6 +42,8 @@ __all__ = [
     "check_size",
     "option",
     "options_of",
+    "parse_amount",
+    "parse_count",
     "parse_list",
     "parse_share",
     "parse_size",

@@ -37,6 +37,8 @@ class Option:
         Own conversion of a value from the command line or from YAML; raises ValueError with a sentence.
     positional
         Whether the values are given without the option's name.
+    repeated
+        Whether it may be given several times, and take several words each time; all of them make one list.
     switch
         Whether this turns a group of options ``on`` or ``off`` rather than naming a field.
     """
@@ -50,6 +52,7 @@ class Option:
     maximum: float | None = None
     parse: Callable[[Any], Any] | None = None
     positional: bool = False
+    repeated: bool = False
     switch: bool = False
 
     @property
@@ -117,6 +120,7 @@ def option(
     maximum: float | None = None,
     parse: Callable[[Any], Any] | None = None,
     positional: bool = False,
+    repeated: bool = False,
 ) -> Any:
     """Declare a dataclass field that is an option; see `Option` for the parameters.
 
@@ -130,6 +134,7 @@ def option(
         "maximum": maximum,
         "parse": parse,
         "positional": positional,
+        "repeated": repeated,
     }
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=default.copy, metadata=settings)

@@ -111,7 +111,7 @@ class Parser(Generic[Configuration]):
             value = self._convert(assignment)
             if assignment.option.open_mapping:
                 value = {**values.get(key, {}), **value}
-            elif assignment.option.positional and places.get(key) == assignment.place:
+            elif _gathers(assignment.option) and places.get(key) == assignment.place:
                 value = [*values[key], *value]
             values[key] = value
             places[key] = assignment.place
@@ -156,6 +156,9 @@ class Parser(Generic[Configuration]):
                 value = following
                 position += 1
             yield Assignment(option, value, place, subkey)
+            while option.repeated and position < len(words) and not _is_option(words[position]):
+                yield Assignment(option, words[position], place)
+                position += 1
 
     def _file_assignments(self, names: Iterable[str]) -> Iterator[Assignment]:
         """Read the files in order; keys are options' names with hyphens or underscores."""
@@ -309,6 +312,11 @@ def _split_configuration_files(words: Sequence[str]) -> tuple[list[str], list[st
         else:
             rest.append(word)
     return files, rest
+
+
+def _gathers(option: Option) -> bool:
+    """Whether the values of one option add up where it is given several times in the same place."""
+    return option.positional or option.repeated
 
 
 def _is_text(value: Any) -> bool:

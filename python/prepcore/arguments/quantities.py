@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Any
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+_THOUSANDS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 
 _LARGEST = 2**60
 """More bytes than this are a slip of the finger, and no machine word."""
@@ -45,6 +48,36 @@ def parse_size(value: Any) -> int:
     if not 1 <= size <= _LARGEST:
         raise ValueError(f"{text!r} is not a size, such as 512MiB, 2GiB or a number of bytes")
     return int(size)
+
+
+def parse_amount(value: Any) -> Fraction:
+    """Convert ``5B``, ``300M``, ``1.5e9``, ``0.7`` or ``70%`` to the exact number; B and G are 10^9.
+
+    Raises
+    ------
+    ValueError
+        When it is not a number of at least 0.
+    """
+    text = str(value).strip().replace("_", "").replace(",", "")
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,3}))?\s*([kKmMbBgGtT]?|%)", text)
+    if not match:
+        raise ValueError(f"{str(value)!r} is not a number such as 5B, 300M, 1.5e9 or 0.7")
+    exponent = -2 if match[3] == "%" else _THOUSANDS[match[3].lower()]
+    return Fraction(match[1].rstrip(".")) * Fraction(10) ** (int(match[2] or 0) + exponent)
+
+
+def parse_count(value: Any) -> int:
+    """Convert ``5B``, ``300M``, ``1.5e9`` or a whole number to a whole number of at least 1.
+
+    Raises
+    ------
+    ValueError
+        When it is none, or is above 2^60.
+    """
+    amount = parse_amount(value)
+    if amount.denominator != 1 or not 1 <= amount <= _LARGEST:
+        raise ValueError(f"{str(value)!r} is not a whole number of at least 1, such as 5B or 300M")
+    return int(amount)
 
 
 def check_size(value: Any) -> str:

@@ -122,6 +122,10 @@ class TokenSplit:
         packed = self.packed(length)
         return packed.mask(rows) if packed.is_padded else None
 
+    def padding(self, length: int) -> int:
+        """Return the tokens of padding in all rows of ``length`` tokens."""
+        return self.packed(length).padding
+
     def document(self, number: int) -> NDArray[Any]:
         """Return the tokens of a document, a view of the memory map.
 

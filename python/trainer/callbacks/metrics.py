@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 
+from trainer.callbacks.lines import append, cut_after, read
 from trainer.callbacks.throughput import Throughput
 from trainer.display import Display, Record
 from trainer.errors import TrainingError
@@ -69,7 +69,7 @@ class Metrics(lightning.Callback):
         self.tokens_per_step = tokens_per_step
         self.tokens_per_byte = tokens_per_byte
         self._losses: list[torch.Tensor] = []
-        cut_after(path, first_step)
+        cut_after(path, COLUMNS, first_step)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
@@ -89,7 +89,7 @@ class Metrics(lightning.Callback):
             "gradient_norm": norm,
             "tokens_per_second": self.throughput.lap(),
         }
-        append(self.path, record)
+        append(self.path, COLUMNS, record)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TrainingError(
                 f"the loss is {loss} and the norm of the gradient {norm} up to step {step}, wanted numbers",
@@ -107,7 +107,7 @@ class Metrics(lightning.Callback):
             "perplexity": math.exp(min(loss, 700.0)),  # beyond this exp overflows
             "bits_per_byte": bits_per_byte(loss, self.tokens_per_byte),
         }
-        append(self.path, record)
+        append(self.path, COLUMNS, record)
         self.display.line(describe_validation(record))
 
 
@@ -124,40 +124,6 @@ def describe_validation(record: Record) -> str:
     return text if bits is None else f"{text}, {bits:.4f} bits/byte"
 
 
-def append(path: Path, record: Record) -> None:
-    """Add a line to the log, and the names of the columns before the first one."""
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow(record)
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    """Read the lines of a log; what was not measured is an empty text."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def validated(path: Path, step: int) -> bool:
     """Say whether a log has a validation of a step."""
     return any(int(line["step"]) == step and line["validation_loss"] for line in read(path))
-
-
-def cut_after(path: Path, step: int) -> None:
-    """Remove the lines of steps after ``step``, which a run that continues will do again."""
-    lines = read(path)
-    kept = [line for line in lines if int(line["step"]) <= step]
-    if len(kept) == len(lines):
-        return
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    if not kept:
-        path.unlink()
-        return
-    for line in kept:
-        append(partial, line)  # type: ignore[arg-type]  # text passes through as it is
-    partial.replace(path)

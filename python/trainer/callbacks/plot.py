@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
-from trainer.callbacks.metrics import read
+from trainer.callbacks.lines import read
 
 
 class Plot(lightning.Callback):

@@ -1,0 +1,55 @@
+"""What a run says of itself before it begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import LlamaForCausalLM
+
+from trainer.config import FitConfig
+from trainer.initialize import parameter_count
+from trainer.mixture import Mixture
+from trainer.resolve import RunNumbers
+from trainer.tokens import TokenFolder
+
+
+def describe(
+    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers, trainer: Any
+) -> str:
+    """Say in a few lines what is about to be trained."""
+    shape = model.config
+    rows = folder.train.rows(numbers.length)
+    one_pass, whole = (folder.recipe.rows, "recipe") if isinstance(folder, Mixture) else (rows, "data")
+    padding = folder.train.padding(numbers.length)
+    padded = f" ({padding / (rows * numbers.length):.2%} of them padding)" if padding else ""
+    held_out = (
+        f"{folder.validation.rows(numbers.length):,} rows held out"
+        if folder.validation
+        else "no validation data"
+    )
+    borders = (
+        "\nrows: they have no document borders, so documents that share one are not isolated"
+        if config.data.isolate_documents and not numbers.isolate
+        else ""
+    )
+    sources = describe_sources(folder, numbers) if isinstance(folder, Mixture) else ""
+    return (
+        f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
+        f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
+        f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
+        f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
+        f"({numbers.total_steps * numbers.rows_per_step / one_pass:.2f} passes over the {whole})"
+        f"{borders}{sources}"
+    )
+
+
+def describe_sources(mixture: Mixture, numbers: RunNumbers) -> str:
+    """Say what a run will take of each source, a line each, and which of them repeat."""
+    recipe = mixture.recipe
+    run = recipe.of_rows(numbers.total_steps * numbers.rows_per_step)
+    lines = [
+        f"\nsource {source.name}: share {source.weight / recipe.lap:.4g}, {source.rows:,} of "
+        f"{source.available_rows:,} rows, {source.epochs:.2f} epochs"
+        for source in run.sources
+    ]
+    return "".join([*lines, *(f"\nwarning: {warning}" for warning in run.warnings)])
