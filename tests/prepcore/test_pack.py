@@ -162,7 +162,7 @@ def test_the_screen_says_which_encoder_ran_and_why(
     other = json.loads((tokenizer / "tokenizer.json").read_text())
     other["normalizer"] = {"type": "NFKC"}
     (tmp_path / "other.json").write_text(json.dumps(other))
-    options = ("--bos", "none", "--eos", "none", "--quiet")
+    options = ("--bos", "none", "--eos", "none")
     out = tmp_path / "out"
     done = prepcore_command("pack", raw, "--tokenizer", tmp_path / "other.json", "--out", out, *options)
     encoder = json.loads((out / "manifest.json").read_text())["encoder"]
