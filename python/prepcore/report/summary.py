@@ -44,7 +44,7 @@ def waiting_summary(waiting: Mapping[str, Any]) -> str:
 
 
 def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
-    """Lay out the tokens of the training and the validation half: in rows, left over or beside padding."""
+    """Lay out the tokens of both halves: in rows, left over or beside padding, and by which encoder."""
     halves: list[tuple[str, Mapping[str, Any]]] = [("training", manifest)]
     if manifest.get("validation"):
         halves.append(("validation", manifest["validation"]))
@@ -57,6 +57,7 @@ def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
         cells = [_indexed_row(label, split, length) for label, split in halves]
         by = f", {manifest['packing']}"
     lines = _table([head, *cells])
+    lines.append("encoder: {name} ({proof})".format_map(manifest["encoder"]))
     if manifest.get("statistics"):
         lines += _token_lines(manifest["statistics"]["train"])
     lines.append(f"rows of {length:,} tokens{by}: {out}")

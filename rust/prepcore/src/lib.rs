@@ -68,6 +68,7 @@ mod guard;
 pub mod inspect;
 mod ledger;
 pub mod manifest;
+mod memory;
 pub mod pack;
 pub mod pipeline;
 mod resume;

@@ -4,8 +4,8 @@
 //! sums keep the library's order. It fills one line of the processor's cache.
 
 use super::hash::Key;
-use super::huge_pages;
-use super::prefetch::prefetch;
+use crate::memory::huge_pages;
+use crate::memory::prefetch;
 
 /// The most rows of a word that is kept.
 pub(super) const MAX_ROWS: usize = 8;

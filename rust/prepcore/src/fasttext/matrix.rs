@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use super::huge_pages;
-use super::prefetch::prefetch;
 use super::quantised::Quantised;
 use super::reader::Reader;
 use crate::Result;
+use crate::memory::huge_pages;
+use crate::memory::prefetch;
 
 /// A quantised matrix that takes no more than this as numbers is kept as numbers; such as that of `lid.176.ftz`, 3 MB.
 const MAX_EXPANDED: u64 = 64 << 20;

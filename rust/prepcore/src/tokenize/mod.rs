@@ -4,6 +4,7 @@
 //! [`SpecialTokens`], and joining documents into rows is [`crate::pack`].
 
 mod decode;
+mod fast;
 mod folder;
 mod reference;
 mod special;
@@ -35,10 +36,14 @@ pub trait Encode: Send + Sync {
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), String>;
 }
 
-/// The encoder to use for a tokenizer.
+/// The encoder to use for a tokenizer: a fast one where it is proven equal to the reference, else the reference.
 ///
 /// # Errors
 /// [`crate::Error::Input`] when the tokenizer cannot give the same ids twice.
 pub fn encoder(folder: &TokenizerFolder, special: SpecialTokenText) -> crate::Result<Box<dyn Encode>> {
-    Ok(Box::new(Reference::new(folder, special)?))
+    let reference = Reference::new(folder, special)?;
+    Ok(match fast::open(folder, special, &reference) {
+        Ok(fast) => fast,
+        Err(reason) => Box::new(reference.because(&reason)),
+    })
 }

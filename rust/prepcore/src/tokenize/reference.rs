@@ -13,6 +13,7 @@ use crate::{Error, Result};
 pub struct Reference {
     tokenizer: Tokenizer,
     vocabulary_size: usize,
+    proof: String,
 }
 
 impl Reference {
@@ -40,7 +41,15 @@ impl Reference {
         tokenizer.with_truncation(None).map_err(|error| Error::Internal(error.to_string()))?;
         tokenizer.with_padding(None);
         tokenizer.set_encode_special_tokens(special == SpecialTokenText::Text);
-        Ok(Self { tokenizer, vocabulary_size: folder.vocabulary_size() })
+        let proof = "none needed: this is the reference".into();
+        Ok(Self { tokenizer, vocabulary_size: folder.vocabulary_size(), proof })
+    }
+
+    /// The same, which says why no fast encoder runs in its place.
+    #[must_use]
+    pub(super) fn because(self, reason: &str) -> Self {
+        let proof = format!("{}; no fast encoder runs: {reason}", self.proof);
+        Self { proof, ..self }
     }
 }
 
@@ -49,8 +58,8 @@ impl Encode for Reference {
         "reference"
     }
 
-    fn proof(&self) -> &'static str {
-        "none needed: this is the reference"
+    fn proof(&self) -> &str {
+        &self.proof
     }
 
     fn vocabulary_size(&self) -> usize {

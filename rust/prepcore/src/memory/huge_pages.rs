@@ -4,7 +4,7 @@
 #![allow(unsafe_code)] // the system call takes a pointer
 
 /// So many copies of a value.
-pub(super) fn filled<T: Clone>(value: T, count: usize) -> Vec<T> {
+pub(crate) fn filled<T: Clone>(value: T, count: usize) -> Vec<T> {
     let mut table = Vec::with_capacity(count);
     // Before anything is written: pages that exist stay as they are.
     ask(&mut table);

@@ -3,7 +3,7 @@
 
 /// Asks for the start of an element. Costs nothing where there is no such element, and does nothing but on x86-64.
 #[inline]
-pub(super) fn prefetch<T>(slice: &[T], index: usize) {
+pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
