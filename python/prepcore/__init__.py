@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
     from prepcore.classifier.train import train_classifier
+    from prepcore.encoder import Encoder
     from prepcore.fasttext import FastText
     from prepcore.frames import Cleaned, NotCollectedError, clean
     from prepcore.measures import measure
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cleaned",
     "ConfigurationError",
+    "Encoder",
     "FastText",
     "InputError",
     "Length",
@@ -55,6 +57,7 @@ __all__ = [
 _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
+    "Encoder": "prepcore.encoder",
     "FastText": "prepcore.fasttext",
     "InputError": "prepcore._core",
     "Length": "prepcore.rules",

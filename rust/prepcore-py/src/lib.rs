@@ -6,6 +6,7 @@ mod capsule;
 mod clean;
 mod condition;
 mod draw;
+mod encoder;
 mod error;
 mod fasttext;
 mod inspect;
@@ -50,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
+    module.add_class::<encoder::Encoder>()?;
     module.add_class::<fasttext::FastText>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(default_configuration, module)?)?;
