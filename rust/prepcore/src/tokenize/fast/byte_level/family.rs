@@ -2,7 +2,7 @@
 
 use tokenizers::{ModelWrapper, NormalizerWrapper};
 
-use super::{ByteLevelSplitter, Pattern, Split, composed};
+use super::{ByteLevelSplitter, Pattern, Split, composed, next_ends};
 use crate::config::SpecialTokenText;
 use crate::tokenize::fast::added::Added;
 use crate::tokenize::fast::definition::Definition;
@@ -73,6 +73,7 @@ pub(in crate::tokenize::fast) fn open(
     }
     match pattern {
         Pattern::Gpt2(split) => encoder!(split),
+        Pattern::DigitsGpt2(split) => encoder!(split),
         Pattern::Llama3(split) => encoder!(split),
         Pattern::Qwen2(split) => encoder!(split),
     }
@@ -141,16 +142,7 @@ impl<S: Split + Send + Sync> Family for ByteLevel<S> {
 
     #[inline]
     fn split(&self, text: &[u8], start: usize, end: usize, ends: &mut [usize; BATCH]) -> usize {
-        let text = &text[..end];
-        let mut at = start;
-        for (count, place) in (1..).zip(ends) {
-            at = self.split.end(text, at);
-            *place = at;
-            if at == end {
-                return count;
-            }
-        }
-        BATCH
+        next_ends(self.split, &text[..end], start, ends)
     }
 
     fn symbols(&self, piece: &[u8], symbols: &mut Vec<u32>) {

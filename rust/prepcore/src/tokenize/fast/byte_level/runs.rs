@@ -1,12 +1,32 @@
-//! How far a run of ASCII letters reaches.
+//! How far a run of letters reaches.
 #![allow(unsafe_code)] // a function for a processor's feature is called
+
+use super::classes::{Class, Classes};
+
+/// Where the run of letters ends that goes on at a position.
+#[inline]
+pub(super) fn end_of_letters(classes: &Classes, text: &[u8], mut position: usize) -> usize {
+    loop {
+        position = end_of_ascii_letters(text, position);
+        while text.get(position).is_some_and(|byte| !byte.is_ascii()) {
+            let (class, length) = classes.at(text, position);
+            if class != Class::Letter {
+                return position;
+            }
+            position += length;
+        }
+        if text.get(position).is_none_or(|byte| !byte.is_ascii_alphabetic()) {
+            return position;
+        }
+    }
+}
 
 /// Where the run of ASCII letters ends that begins at a position.
 ///
 /// Sixteen bytes at a time: a word of English text ends within the first sixteen in 99 of 100 cases, so that the branch
 /// which ends the loop is foreseen. SSE2 is part of x86-64; elsewhere eight bytes of an integer do the same.
 #[inline]
-pub(super) fn end_of_ascii_letters(text: &[u8], mut position: usize) -> usize {
+fn end_of_ascii_letters(text: &[u8], mut position: usize) -> usize {
     while let Some(chunk) = text.get(position..).and_then(|rest| rest.first_chunk::<WIDTH>()) {
         let run = leading_letters(chunk);
         position += run;
