@@ -155,6 +155,22 @@ def test_special_text_is_text_unless_parsed(tokenizer: Path, tmp_path: Path, pre
     ("bos", "eos", "wanted"),
     [("none", "none", (None, None)), ("</s>", "0", (1, 0)), ("auto", "none", (0, None))],
 )
+def test_the_screen_says_which_encoder_ran_and_why(
+    raw: Path, tokenizer: Path, tmp_path: Path, prepcore_command: Run
+) -> None:
+    # NFKC changes the text as no fast encoder does.
+    other = json.loads((tokenizer / "tokenizer.json").read_text())
+    other["normalizer"] = {"type": "NFKC"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    options = ("--bos", "none", "--eos", "none")
+    out = tmp_path / "out"
+    done = prepcore_command("pack", raw, "--tokenizer", tmp_path / "other.json", "--out", out, *options)
+    encoder = json.loads((out / "manifest.json").read_text())["encoder"]
+    assert encoder["name"] == "reference"
+    assert "no fast encoder runs: " in encoder["proof"]
+    assert f"encoder: reference ({encoder['proof']})" in done.stdout
+
+
 def test_bos_and_eos_can_be_chosen(
     bos: str,
     eos: str,

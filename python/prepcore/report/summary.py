@@ -42,13 +42,14 @@ def waiting_summary(waiting: Mapping[str, Any]) -> str:
 
 
 def pack_summary(manifest: Mapping[str, Any], out: str) -> str:
-    """Lay out the tokens of the training and the validation half: in rows, left over."""
+    """Lay out the tokens of both halves, in rows and left over, and say which encoder ran and why."""
     held_out = manifest.get("validation")
     rows: list[tuple[str, ...]] = [("", "documents", "tokens", "rows", "left over", "tokens/byte")]
     rows.append(_split_row("training", manifest))
     if held_out:
         rows.append(_split_row("validation", held_out))
     lines = _table(rows)
+    lines.append("encoder: {name} ({proof})".format_map(manifest["encoder"]))
     length = manifest["sequence_length"]
     lines.append(f"rows of {length:,} tokens: {out}")
     return "\n".join(lines) + "\n"

@@ -135,6 +135,9 @@ impl Cache {
                 ids.push_first(&slot.ids, usize::from(slot.count));
                 return true;
             }
+            if length <= MAX_KEY {
+                return false;
+            }
         }
         let bytes = &text[start..end];
         let hash = xxh3_64(bytes);
@@ -155,7 +158,8 @@ impl Cache {
         self.store[slot.start as usize..][..words + usize::from(slot.count)].split_at(words)
     }
 
-    /// Keeps the ids of a piece that is not kept yet and has at most [`MAX_PIECE`] bytes.
+    /// Keeps the ids of a piece that is not kept yet and has at most [`MAX_PIECE`] bytes. One of at most [`MAX_KEY`] bytes
+    /// with more than 9 ids is not kept: few are, and all that are new would be looked for in one more table.
     pub(super) fn keep(&mut self, text: &[u8], piece: [usize; 2], ids: &[u32]) {
         let [start, end] = piece;
         let length = end - start;
@@ -172,7 +176,7 @@ impl Cache {
             let mut slot = Long { key, length: length as u16, count: ids.len() as u16, ids: [0; LONG_IDS] };
             slot.ids[..ids.len()].copy_from_slice(ids);
             self.longs[long_hash(&key, length) as usize % LONG_SLOTS] = slot;
-        } else {
+        } else if length > MAX_KEY {
             let bytes = &text[start..end];
             if self.store.len() + length.div_ceil(4) + ids.len() > STORE {
                 self.store.clear();
@@ -239,7 +243,8 @@ mod tests {
                 let ids: Vec<u32> = (0..count).map(|id| MAX_ID - id).collect();
                 assert_eq!(look_up(&mut cache, &text[..length]), None);
                 cache.keep(&padded(&text[..length]), [0, length], &ids);
-                assert_eq!(look_up(&mut cache, &text[..length]), Some(ids), "{length} bytes, {count} ids");
+                let kept = (length > MAX_KEY || count as usize <= LONG_IDS).then_some(ids);
+                assert_eq!(look_up(&mut cache, &text[..length]), kept, "{length} bytes, {count} ids");
             }
         }
     }

@@ -29,7 +29,11 @@ impl Ids {
     /// many are wanted.
     #[inline]
     pub(super) fn push_first<const MOST: usize>(&mut self, ids: &[u32; MOST], count: usize) {
-        self.values[self.filled..self.filled + MOST].copy_from_slice(ids);
+        // A chunk of known length is one store; a slice would be a call.
+        let Some(place) = self.values[self.filled..].first_chunk_mut() else {
+            unreachable!("room was reserved");
+        };
+        *place = *ids;
         self.filled += count.min(MOST);
     }
 

@@ -99,6 +99,11 @@ fn entry(rank: u32, at: u32) -> Reverse<u64> {
     Reverse(u64::from(rank) << 32 | u64::from(at))
 }
 
+#[inline]
+fn candidate(rank: u32, at: usize) -> u64 {
+    u64::from(rank) << 32 | at as u64
+}
+
 /// Symbols stay where they are, linked to their neighbours, so that nothing is moved.
 fn merge_few(merges: &Merges, symbols: &mut Vec<u32>) {
     const END: u8 = FEW as u8;
@@ -107,7 +112,6 @@ fn merge_few(merges: &Merges, symbols: &mut Vec<u32>) {
     let mut candidates = [u64::MAX; FEW + 1];
     let mut next = [END; FEW + 1];
     let mut previous = [END; FEW + 1];
-    let candidate = |rank: u32, at: usize| u64::from(rank) << 32 | at as u64;
     for at in 0..count - 1 {
         candidates[at] = candidate(merges.rank(symbols[at], symbols[at + 1]), at);
         next[at] = at as u8 + 1;
@@ -115,7 +119,10 @@ fn merge_few(merges: &Merges, symbols: &mut Vec<u32>) {
     }
     let mut left = count;
     loop {
-        let lowest = candidates[..count].iter().copied().min().unwrap_or(u64::MAX);
+        let mut lowest = u64::MAX;
+        for candidate in &candidates[..count] {
+            lowest = lowest.min(*candidate);
+        }
         let rank = (lowest >> 32) as u32;
         if rank == NONE {
             break;

@@ -93,7 +93,8 @@ pub(super) fn open(
         characters.next().is_none().then_some((character, merges.symbol(*id)))
     });
     let family = SentencePiece { joined: joined(&definition), ascii, characters: single.collect(), bytes };
-    let added = Added::read(folder, special, normalised)?;
+    // The library normalises a token like a text: it is found at the start and after a space alone, which it swallows.
+    let added = Added::read(folder, special, |token| normalised(&format!(" {token}")))?;
     Fast::new(family, &definition, merges, added, folder.vocabulary_size())
 }
 
@@ -230,3 +231,6 @@ impl SentencePiece {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
