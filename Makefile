@@ -43,11 +43,13 @@ soak: .venv/.extension .venv/.dev ## the long proofs: SOAK_SIZE and SOAK_FOLDER 
 	$(MAKE) fuzz
 
 # libFuzzer comes with a crate and the coverage counters with the stable compiler, so nothing else is needed.
-fuzz: .venv/.dev ## fuzz the readers of JSONL, Parquet and models, FUZZ_SECONDS (600) each
+fuzz: .venv/.dev ## fuzz the readers of JSONL, Parquet and models, and the encoders, FUZZ_SECONDS (600) each
 	$(BIN)/python fuzz/seeds.py build/fuzz/corpus
 	fuzz/run.sh jsonl $(FUZZ_SECONDS)
 	fuzz/run.sh parquet $(FUZZ_SECONDS)
 	fuzz/run.sh model $(FUZZ_SECONDS)
+	$(BIN)/python -m fuzz.encoders build/fuzz
+	fuzz/run.sh encode $(FUZZ_SECONDS)
 
 wheel: .venv/.extension ## build the wheel into build/wheels
 	$(BIN)/maturin build --release --locked --out build/wheels

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 name=$1 seconds=$2
 folder=${FUZZ_FOLDER:-build/fuzz}
+export FUZZ_TOKENIZERS=$folder/tokenizers
 mkdir -p "$folder/corpus/$name"
 fuzz/build.sh --quiet --bin "$name"
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prepcore._core import ConfigurationError, InputError, PrepcoreError, RunError
     from prepcore.classifier.train import train_classifier
+    from prepcore.encoder import Encoder
     from prepcore.fasttext import FastText
     from prepcore.formats.run import convert
     from prepcore.frames import Cleaned, NotCollectedError, clean
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cleaned",
     "ConfigurationError",
+    "Encoder",
     "FastText",
     "InputError",
     "Length",
@@ -64,6 +66,7 @@ __all__ = [
 _HOME = {
     "Cleaned": "prepcore.frames",
     "ConfigurationError": "prepcore._core",
+    "Encoder": "prepcore.encoder",
     "FastText": "prepcore.fasttext",
     "InputError": "prepcore._core",
     "Length": "prepcore.rules",

@@ -23,6 +23,13 @@ class ArrowBatch:
 
 Condition = Callable[[ArrowBatch], object]
 
+class Encoder:
+    name: str
+    proof: str
+    vocabulary_size: int
+    def __init__(self, path: str, special_tokens: str) -> None: ...
+    def encode(self, stream: object) -> ArrowBatch: ...
+
 class FastText:
     labels: list[str]
     fingerprint: str

@@ -102,7 +102,7 @@ impl FastText {
 }
 
 /// The first column of each batch.
-fn texts(reader: Box<dyn RecordBatchReader + Send>) -> impl Iterator<Item = PyResult<TextColumn>> {
+pub(crate) fn texts(reader: Box<dyn RecordBatchReader + Send>) -> impl Iterator<Item = PyResult<TextColumn>> {
     reader.map(|batch| {
         let batch =
             batch.map_err(|error| PyValueError::new_err(format!("the Arrow stream failed: {error}")))?;

@@ -7,6 +7,7 @@ mod clean;
 mod condition;
 mod decoder;
 mod draw;
+mod encoder;
 mod error;
 mod fasttext;
 mod inspect;
@@ -52,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<ArrowBatch>()?;
     module.add_class::<CleanedStream>()?;
+    module.add_class::<encoder::Encoder>()?;
     module.add_class::<fasttext::FastText>()?;
     module.add_class::<decoder::Decoder>()?;
     module.add_function(wrap_pyfunction!(version, module)?)?;

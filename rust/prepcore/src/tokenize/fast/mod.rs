@@ -10,6 +10,7 @@
 //! [`Family`](family::Family) and a function that checks a file for it, and to name it in [`open`].
 
 mod added;
+mod byte_level;
 mod cache;
 mod definition;
 mod encoder;
@@ -37,6 +38,6 @@ pub(super) fn open(
 ) -> Result<Box<dyn Encode>, String> {
     match folder.tokenizer.get_pre_tokenizer() {
         None => proof::proven(sentence_piece::open(folder, special)?, folder, reference),
-        Some(_) => Err("its pre-tokenizer is none that a fast encoder knows".into()),
+        Some(_) => byte_level::open(folder, special, reference),
     }
 }
