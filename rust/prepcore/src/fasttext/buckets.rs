@@ -1,6 +1,6 @@
 //! From the hash of an n-gram to its row of the input matrix.
 
-use super::prefetch::prefetch;
+use crate::memory::prefetch;
 
 /// The most buckets of a pruned model, of which one bit each is kept: 16 MiB. The library's default is 2 million.
 pub(super) const MAX_PRUNED: u32 = 1 << 27;
