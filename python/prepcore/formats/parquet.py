@@ -15,14 +15,14 @@ FILE_IDS = 1 << 24
 def write_rows(tokens: Tokens, split: SplitName, target: Path, length: int) -> int:
     """Write the rows of one split; return how many there are.
 
-    Files are named ``train-00000.parquet`` and ``validation/validation-00000.parquet``, by which `datasets`
-    tells the splits. Rows that may be padded have a column ``attention_mask`` beside ``input_ids``: 1 where a
-    token stands, 0 for padding.
+    Files are named ``train/part-00000.parquet`` and ``validation/part-00000.parquet``: by the folders
+    `datasets` tells the splits. Rows that may be padded have a column ``attention_mask`` beside
+    ``input_ids``: 1 where a token stands, 0 for padding.
     """
     import polars as pl
 
     rows = tokens.rows(length, split=split)
-    folder = target if split == "train" else target / split
+    folder = target / split
     folder.mkdir(exist_ok=True)
     step = max(1, FILE_IDS // length)
     for number, first in enumerate(range(0, max(1, len(rows)), step)):
@@ -36,5 +36,5 @@ def write_rows(tokens: Tokens, split: SplitName, target: Path, length: int) -> i
             for name, values in columns.items()
         ]
         frame = pl.DataFrame(series).with_columns(pl.all().arr.to_list())
-        frame.write_parquet(folder / f"{split}-{number:05}.parquet", statistics=False)
+        frame.write_parquet(folder / f"part-{number:05}.parquet", statistics=False)
     return len(rows)

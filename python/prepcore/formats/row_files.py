@@ -44,7 +44,7 @@ class RowFiles:
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            train = sorted(path.glob("*.parquet"))
+            train = sorted(path.glob("*.parquet")) or sorted((path / "train").glob("*.parquet"))
             return cls(path, train, sorted((path / "validation").glob("*.parquet")), None) if train else None
         except (OSError, ValueError):
             return None  # opening it as a token folder says what is wrong
