@@ -151,10 +151,6 @@ def test_special_text_is_text_unless_parsed(tokenizer: Path, tmp_path: Path, pre
         assert manifest["special_tokens"] == policy
 
 
-@pytest.mark.parametrize(
-    ("bos", "eos", "wanted"),
-    [("none", "none", (None, None)), ("</s>", "0", (1, 0)), ("auto", "none", (0, None))],
-)
 def test_the_screen_says_which_encoder_ran_and_why(
     raw: Path, tokenizer: Path, tmp_path: Path, prepcore_command: Run
 ) -> None:
@@ -171,6 +167,10 @@ def test_the_screen_says_which_encoder_ran_and_why(
     assert f"encoder: reference ({encoder['proof']})" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("bos", "eos", "wanted"),
+    [("none", "none", (None, None)), ("</s>", "0", (1, 0)), ("auto", "none", (0, None))],
+)
 def test_bos_and_eos_can_be_chosen(
     bos: str,
     eos: str,
