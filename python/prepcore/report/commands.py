@@ -64,7 +64,7 @@ def report(command: ReportCommand) -> int:
     from prepcore.report.table import show
     from prepcore.tokens.manifest import is_token_folder
 
-    if any(is_token_folder(Path(folder)) for folder in command.folders):
+    if len(command.folders) == 1 and is_token_folder(Path(command.folders[0])):
         return _report_tokens(command)
     if len(command.folders) > 2:
         raise UsageError(f"{len(command.folders)} folders were named", "one is reported, or two are compared")
@@ -86,19 +86,33 @@ def report(command: ReportCommand) -> int:
 
 
 def _report_tokens(command: ReportCommand) -> int:
-    """Report a token folder."""
+    """Report a token folder, and the cleaning where it was made in one pass with it."""
+    from prepcore.report import terminal
+    from prepcore.report.facts import counted
+    from prepcore.report.facts import gathered as gathered_of_cleaning
+    from prepcore.report.folder import CleanedFolder
+    from prepcore.report.page import write_page
     from prepcore.report.table import show
     from prepcore.tokens.folder import Tokens
     from prepcore.tokens.report import gathered, tables
 
-    for given, what in ((command.html, "--html"), (command.input_root, "--input-root")):
-        if given is not None:
-            raise UsageError(f"{what} has no effect on a token folder", "leave it out")
-    facts = gathered(Tokens(_only(command.folders)))
+    path = _only(command.folders)
+    tokens = Tokens(path)
+    facts, cleaned = gathered(tokens), bool(tokens.manifest.get("cleaning"))
+    if not cleaned:
+        for given, what in ((command.html, "--html"), (command.input_root, "--input-root")):
+            if given is not None:
+                raise UsageError(f"{what} has no effect on a token folder", "leave it out")
+    folder = CleanedFolder.open(path, command.input_root) if cleaned else None
+    if folder is not None and command.html is not None:
+        write_page(gathered_of_cleaning(folder), Path(command.html))
     if command.json:
-        _print_json(facts)
-    else:
-        show(tables(facts))
+        _print_json(facts if folder is None else {**facts, "cleaning": counted(folder)})
+        return 0
+    show(tables(facts))
+    if folder is not None:
+        written = [] if command.html is None else [f"written: {command.html}"]
+        show(terminal.tables(counted(folder)), written)
     return 0
 
 
