@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use prepcore::config;
-use prepcore::pipeline::{Outcome, pack as engine};
+use prepcore::pipeline::pack as engine;
 use prepcore::source::Plan;
 use pyo3::prelude::*;
 
