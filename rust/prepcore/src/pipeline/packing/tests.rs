@@ -94,8 +94,7 @@ fn what_lies_behind_a_part_that_is_gone_is_made_again() {
         assert!(run(&configuration, inputs, &out).is_err());
         drop(faults);
         let names = content(&whole);
-        let second =
-            names.keys().filter(|name| name.contains("-00001.") && !name.contains('/')).next().unwrap();
+        let second = names.keys().find(|name| name.contains("-00001.") && !name.contains('/')).unwrap();
         fs::remove_file(out.join(second)).unwrap();
         finished(run(&configuration, inputs, &out));
         assert_same(&whole, &out);
