@@ -231,7 +231,7 @@ def test_an_unfinished_run_is_no_input_and_a_dry_run_says_what_is_there(
     out = tmp_path / "out"
     prepcore_command("clean", parts, "--out", out, "--shard", "1/2", "--quiet", *ANY)
     refused = prepcore_command("clean", out, "--out", tmp_path / "second", check=2)
-    assert "holds a run of `prepcore clean` that is not finished" in refused.stderr
+    assert "holds a run that is not finished" in refused.stderr
     looked = prepcore_command("clean", parts, "--out", out, "--dry-run", *ANY)
     assert "(holds an unfinished run)" in looked.stdout
     prepcore_command("clean", parts, "--out", out, "--quiet", *ANY)
