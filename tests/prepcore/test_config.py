@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prepcore import Rules, config, frames, runs
+from prepcore import Rules, config, frames, packing, runs
 from prepcore.arguments import MISSING, options_of
 
 core = pytest.importorskip("prepcore._core", reason="the Rust extension is not built")
@@ -51,7 +51,7 @@ def test_a_command_has_its_settings_and_what_the_screen_needs(command: type, set
     ("typed", "settings", "own"),
     [
         (frames.CleanSettings, config.Clean, set()),
-        (runs.PackSettings, config.Pack, {"tokenizer"}),
+        (packing.PackSettings, config.Pack, {"tokenizer"}),
         (runs.TokenizerSettings, config.Tokenizer, {"vocabulary_size"}),
     ],
 )

@@ -62,9 +62,10 @@ def report(command: ReportCommand) -> int:
     from prepcore.report.folder import CleanedFolder
     from prepcore.report.page import write_page
     from prepcore.report.table import show
-    from prepcore.tokens.manifest import is_token_folder
+    from prepcore.tokens.manifest import has_cleaning, is_token_folder
 
-    if len(command.folders) == 1 and is_token_folder(Path(command.folders[0])):
+    tokens = [folder for folder in command.folders if is_token_folder(Path(folder))]
+    if tokens and (len(command.folders) == 1 or not all(map(has_cleaning, tokens))):
         return _report_tokens(command)
     if len(command.folders) > 2:
         raise UsageError(f"{len(command.folders)} folders were named", "one is reported, or two are compared")
@@ -94,11 +95,12 @@ def _report_tokens(command: ReportCommand) -> int:
     from prepcore.report.page import write_page
     from prepcore.report.table import show
     from prepcore.tokens.folder import Tokens
+    from prepcore.tokens.manifest import has_cleaning
     from prepcore.tokens.report import gathered, tables
 
     path = _only(command.folders)
     tokens = Tokens(path)
-    facts, cleaned = gathered(tokens), bool(tokens.manifest.get("cleaning"))
+    facts, cleaned = gathered(tokens), has_cleaning(path)
     if not cleaned:
         for given, what in ((command.html, "--html"), (command.input_root, "--input-root")):
             if given is not None:

@@ -53,8 +53,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def is_token_folder(path: Path) -> bool:
     """Whether a folder's manifest says that it is a token folder, of whatever version."""
+    return _stated(path).get("format") == FORMAT
+
+
+def has_cleaning(path: Path | str) -> bool:
+    """Whether a token folder was made in one pass with the cleaning, whose ledger it then holds."""
+    return bool(_stated(Path(path)).get("cleaning"))
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """Return what a folder's manifest holds; nothing where there is none."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
