@@ -125,14 +125,23 @@ def test_a_text_that_the_library_gives_up_on_is_counted(
     raw, out = tmp_path / "raw.jsonl", tmp_path / "out"
     texts = ["first", " " * 12_000_000 + "end", "last"]
     raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    command = ("pack", raw, "--tokenizer", shared / "data/tokenizers/llama3", "--out", out, "--quiet")
-    done = prepcore_command(*command, check=3)
+    # The fast encoder does not give up, so an added token keeps it from being chosen.
+    llama3, tokenizer = shared / "data/tokenizers/llama3", tmp_path / "tokenizer"
+    tokenizer.mkdir()
+    (tokenizer / "tokenizer_config.json").write_bytes((llama3 / "tokenizer_config.json").read_bytes())
+    definition = json.loads((llama3 / "tokenizer.json").read_text(encoding="utf-8"))
+    definition["added_tokens"][-1]["lstrip"] = True
+    (tokenizer / "tokenizer.json").write_text(json.dumps(definition), encoding="utf-8")
+    done = prepcore_command("pack", raw, "--tokenizer", tokenizer, "--out", out, "--quiet", check=3)
     assert "panicked" not in done.stderr
     manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["encoder"]["name"] == "reference"
     assert manifest["counts"] == {"documents": 3, "training": 2, "validation": 0, "unreadable": 1}
     [line] = map(json.loads, (out / "unreadable.jsonl").read_text().splitlines())
     assert (line["file"], line["row"]) == ("raw.jsonl", 1)
     assert "the tokenizer gave up on this text of 12000003 bytes" in line["error"]
+    packed = pack(prepcore_command, raw, llama3, tmp_path / "fast")
+    assert (packed["counts"]["training"], packed["unreadable"]) == (3, 0)
 
 
 def test_tokenizers_take_a_megabyte_without_a_space(
