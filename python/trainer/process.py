@@ -13,6 +13,7 @@ POINTLESS_WARNINGS = (
     r".*does not have many workers.*",  # rows come from memory maps: a worker would only copy them
     r".*LeafSpec.*",
     r".*GPU available but not used.*",
+    r".*You have overridden `on_before_batch_transfer`.*",  # the data module does not
 )
 
 
