@@ -197,7 +197,7 @@ class LlamaModule(lightning.LightningModule):
         return loss, (targets != IGNORED).sum()
 
     def _cross_entropy_sum(self, positions: int, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        """Return the loss of a micro-batch of so many tokens; in evaluation, that which needs least memory."""
+        """Return the loss of a micro-batch of so many tokens; in evaluation, the least of memory."""
         compiled = self.compute.compile == "on"
         vocabulary = self.model.config.vocab_size
         name = self.compute.loss
