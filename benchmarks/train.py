@@ -2,14 +2,14 @@
 
 python benchmarks/train.py CASE [--rounds 8] [--core 1] [--json benchmarks/results/train.json]
 
-Each variant is a process of its own, pinned to one core with one thread. They are stepped in turn: two steps of
-the first, two of the second, and so on, in the opposite order in the next round. A figure is the ratio of the CPU
-time of two variants in the same round; the median of all rounds is stated, with the lowest and the highest.
+Each variant is a process of its own, pinned to one core with one thread. They are stepped in turn: two steps
+of the first, two of the second, and so on, in the opposite order in the next round. A figure is the ratio of
+the CPU time of two variants in the same round; the median of all rounds is stated, with lowest and highest.
 Fetching data, logging and the optimizer are inside the time; starting, compiling and two steps of warming up
-are not and are stated apart. Memory is the peak of the resident set in the steps that are timed, over what the
-process held before it built its model. Results of several cases are merged into one JSON file.
+are not and are stated apart. Memory is the peak of the resident set in the steps that are timed, over what
+the process held before it built its model. Results of several cases are merged into one JSON file.
 
-Model: hidden 384, 6 layers, 6 heads and 2 key-value heads, intermediate 1024, untied, fp32. Batch: 4 rows of 512.
+Model: hidden 384, 6 layers, 6 and 2 heads, intermediate 1024, untied, fp32. Batch: 4 rows of 512 tokens.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Gate:
         self.started = time.process_time()
 
     def say(self, **facts: Any) -> None:
+        """Tell the process that measures."""
         print(json.dumps(facts), flush=True)
 
 
@@ -117,7 +118,11 @@ def configuration(folder: Path, vocabulary: int, run: Path) -> Any:
         ),
         batch=BatchConfig(micro=ROWS),
         trainer=TrainerConfig(
-            max_steps=MANY, accelerator="cpu", precision="32-true", val_check_interval=MANY, log_every_n_steps=10
+            max_steps=MANY,
+            accelerator="cpu",
+            precision="32-true",
+            val_check_interval=MANY,
+            log_every_n_steps=10,
         ),
         compute=ComputeConfig(compile="on"),
         checkpoint=CheckpointConfig(interval=MANY),
@@ -135,7 +140,7 @@ def new_model(config: Any) -> Any:
 
 
 def run_fit(config: Any, gate: Gate) -> None:
-    """What `python -m trainer fit` does, with a gate before each step."""
+    """Do what `python -m trainer fit` does, with a gate before each step."""
     import pytorch_lightning as lightning
 
     import trainer.fit
@@ -156,7 +161,7 @@ def run_fit(config: Any, gate: Gate) -> None:
 
 
 def run_bare(config: Any, gate: Gate) -> None:
-    """The same module and data in a plain loop."""
+    """Train the same module on the same data in a plain loop."""
     import torch
 
     from trainer.data import Steps
@@ -191,7 +196,7 @@ def run_bare(config: Any, gate: Gate) -> None:
 
 
 def run_transformers(config: Any, gate: Gate, *, packed: bool, compiled: bool, attention: str) -> None:
-    """The Trainer of transformers over the same rows."""
+    """Train with the Trainer of transformers over the same rows."""
     import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -320,6 +325,7 @@ class Worker:
         self.turns: list[dict[str, Any]] = []
 
     def hear(self) -> dict[str, Any]:
+        """Wait for what the variant says."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{") and '"' in line:
@@ -328,10 +334,12 @@ class Worker:
         raise SystemExit(f"{self.variant} has ended: {self.process.wait()}")
 
     def turn(self) -> None:
+        """Let it do its steps and keep what they took."""
         self.say("go")
         self.turns.append(self.hear())
 
     def say(self, word: str) -> None:
+        """Tell the variant to go on, or to stop."""
         assert self.process.stdin is not None
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()

@@ -15,6 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from trainer.config import Attention, ComputeConfig, FitConfig
+from trainer.loss import choose_loss
 
 COMPILED_FROM = 1e14
 """Floating-point operations of a run on a CPU from which `auto` compiles.
@@ -109,7 +110,7 @@ def set_attention_dropout(model: LlamaForCausalLM, share: float | None) -> None:
 
 
 def resolve_compute(
-    config: FitConfig, model: LlamaForCausalLM, *, tokens: int, precision: str, packed: bool
+    config: FitConfig, model: LlamaForCausalLM, *, length: int, tokens: int, precision: str, packed: bool
 ) -> ComputeConfig:
     """Settle before a run begins how it is computed.
 
@@ -119,6 +120,8 @@ def resolve_compute(
         What was asked for.
     model
         The model, on whatever device.
+    length
+        Tokens in a row.
     tokens
         Tokens of the whole run.
     precision
@@ -129,7 +132,7 @@ def resolve_compute(
     Returns
     -------
     ComputeConfig
-        With attention and compile settled.
+        With nothing left at auto.
 
     Raises
     ------
@@ -147,7 +150,25 @@ def resolve_compute(
         device == "cuda" or 6 * model.num_parameters(exclude_embeddings=False) * tokens >= COMPILED_FROM
     )
     compiled = {"on": True, "off": False}.get(config.compute.compile, worth)
-    return dataclasses.replace(config.compute, attention=attention, compile="on" if compiled else "off")
+    loss = choose_loss(
+        config.compute.loss,
+        positions=config.batch.micro * length,
+        vocabulary=model.config.vocab_size,
+        device=device,
+        compiled=compiled,
+    )
+    return dataclasses.replace(
+        config.compute, attention=attention, loss=loss, compile="on" if compiled else "off"
+    )
+
+
+def describe_compute(compute: ComputeConfig) -> str:
+    """Say in a line what was settled."""
+    line = f"compute: {compute.attention} attention, {compute.loss} loss, compile {compute.compile}"
+    every = compute.recompute_every
+    if not every:
+        return line
+    return f"{line}, {'every layer' if every == 1 else f'one layer of every {every}'} computed again"
 
 
 def compile_obstacle(device: str) -> str | None:

@@ -200,6 +200,9 @@ class TrainerConfig:
 Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]
 """The ways to attend, of which `auto` is the fastest one that can."""
 
+Loss = Literal["auto", "chunked", "whole"]
+"""The ways to compute the loss, of which `auto` is chosen by size."""
+
 
 def parse_compile(value: Any) -> str:
     """Convert ``auto``, ``on`` or ``off``, the last two of which YAML reads as true and false.
@@ -236,9 +239,7 @@ class ComputeConfig:
     attention: Attention = option(
         "auto", "how documents are attended apart: the fastest here, or one of these"
     )
-    loss: Literal["auto", "chunked", "whole"] = option(
-        "auto", "logits a chunk at a time (little memory) or all at once, chosen by size"
-    )
+    loss: Loss = option("auto", "logits a chunk at a time (little memory) or all at once, chosen by size")
     compile: str = option(
         "auto",
         "compile the layers: auto where a run is long enough",

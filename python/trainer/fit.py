@@ -20,7 +20,7 @@ from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
-from trainer.compute import resolve_compute, set_attention_dropout
+from trainer.compute import describe_compute, resolve_compute, set_attention_dropout
 from trainer.config import ComputeConfig, FitConfig
 from trainer.data import PackedTokens, Rows
 from trainer.describe import describe
@@ -143,6 +143,7 @@ def fit(config: FitConfig) -> Path:
             validates=folder.validation is not None,
         )
         display.line(describe(config, model, folder, numbers, trainer))
+        display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -209,6 +210,7 @@ def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbe
     return resolve_compute(
         config,
         model,
+        length=numbers.length,
         tokens=numbers.total_steps * numbers.tokens_per_step,
         precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
         packed=numbers.isolate,

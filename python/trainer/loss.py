@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainer.config import Loss
+
 IGNORED = -100  # the target that counts for nothing, as in torch and transformers
 CHUNK_ROWS = 256
 """Positions of a chunk on a CPU: of 64 to 512 the fastest with 32,000 tokens, and near it with 8,192."""
@@ -36,7 +38,7 @@ def shift_targets(labels: Tensor) -> Tensor:
     return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
-def choose_loss(name: str, *, positions: int, vocabulary: int, device: str, compiled: bool) -> str:
+def choose_loss(name: Loss, *, positions: int, vocabulary: int, device: str, compiled: bool) -> Loss:
     """Return the way that an option stands for, ``chunked`` or ``whole``.
 
     On a CPU chunks are the faster way, too, at any size that was measured (`docs/training-speed.md`).

@@ -118,14 +118,15 @@ def test_packed_equals_separate_in_logits_loss_and_gradients(attention: str, bat
 
 
 @pytest.mark.parametrize("attention", HERE)
-def test_what_comes_before_and_after_a_document_changes_nothing_in_it(attention: str, batch: Batch) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_what_is_around_a_document_changes_nothing_in_it(attention: str, half: bool, batch: Batch) -> None:
     model = tiny_llama()
     module = module_of(model, attention=attention)
     ids, positions = batch["input_ids"], batch["position_ids"]
     row, start, end = next(place for place in documents_of(batch) if place[1] > 0 and place[2] < LENGTH)
     others = ids.clone()
     others[row, :start], others[row, end:] = 7, 11
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
         before, after = module(ids, positions), module(others, positions)
     assert torch.equal(before[row, start:end], after[row, start:end])
     assert not torch.equal(before[row, :start], after[row, :start])

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import LlamaConfig
 
 from prepcore.arguments import Parser, UsageError
 from tests.trainer.folders import random_documents, write_token_folder
-from tests.trainer.models import dotted, tiny_llama
+from tests.trainer.models import dotted, tiny_llama, tiny_model_config
 from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
 from trainer import compute
 from trainer.callbacks import plot
 from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.compute import COMPILED_FROM, compile_obstacle, resolve_compute
-from trainer.config import ComputeConfig, FitConfig, OptimizerConfig
+from trainer.config import ComputeConfig, FitConfig, InitializeConfig, OptimizerConfig
 from trainer.data import Batch
 from trainer.fit import fit
+from trainer.init import init
 from trainer.model import LlamaModule
 
 
@@ -152,7 +154,10 @@ def test_compiled_resumed_equals_uninterrupted(
     config = dotted(config, compute={"compile": "on", "activation_checkpointing": "2"})
     whole = dataclasses.replace(config, run=config.run + "-whole")
     fit(whole)
-    assert "compiled the layers in" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    wanted = "compute: split attention, chunked loss, compile on, one layer of every 2 computed again"
+    assert wanted in said
+    assert "compiled the layers in" in said
     real = SaveCheckpoints.on_train_batch_end
 
     def interrupt(callback: SaveCheckpoints, trainer: Any, *rest: Any) -> None:
@@ -197,8 +202,6 @@ def test_a_run_is_the_same_training_however_it_is_computed(
 def test_attention_dropout_of_a_run_is_kept_with_it(config: FitConfig) -> None:
     config = dotted(config, model={"attention_dropout": 0.2})
     fit(config)
-    from transformers import LlamaConfig
-
     assert LlamaConfig.from_pretrained(last_of(config)).attention_dropout == 0.2
     plain = dataclasses.replace(dotted(config, model={"attention_dropout": None}), run=config.run + "-plain")
     fit(plain)
@@ -207,20 +210,32 @@ def test_attention_dropout_of_a_run_is_kept_with_it(config: FitConfig) -> None:
     assert losses(config.run, "validation_loss")[0] == losses(plain.run, "validation_loss")[0]
 
 
+def test_init_writes_the_dropout_down(tmp_path: Path) -> None:
+    model = dataclasses.replace(tiny_model_config(), vocab_size=96, attention_dropout=0.25)
+    init(InitializeConfig(out=str(tmp_path / "new"), model=model))
+    assert LlamaConfig.from_pretrained(tmp_path / "new").attention_dropout == 0.25
+
+
 def test_auto_compiles_where_a_run_is_long_enough(config: FitConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_llama()
     settled = {}
     enough = int(COMPILED_FROM / 6 / model.num_parameters()) + 1
     for tokens in (1000, enough):
-        found = resolve_compute(config, model, tokens=tokens, precision="32-true", packed=True)
-        assert found.attention == "split"
+        found = resolve_compute(config, model, length=16, tokens=tokens, precision="32-true", packed=True)
+        assert (found.attention, found.loss) == ("split", "chunked")
         settled[tokens] = found.compile
     assert settled == {1000: "off", enough: "on"}
     off = dotted(config, compute={"compile": "off"})
-    assert resolve_compute(off, model, tokens=enough, precision="32-true", packed=True).compile == "off"
+    assert (
+        resolve_compute(off, model, length=16, tokens=enough, precision="32-true", packed=True).compile
+        == "off"
+    )
     monkeypatch.setattr(compute.shutil, "which", lambda name: None)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert resolve_compute(config, model, tokens=enough, precision="32-true", packed=True).compile == "off"
+    assert (
+        resolve_compute(config, model, length=16, tokens=enough, precision="32-true", packed=True).compile
+        == "off"
+    )
     assert compile_obstacle("cpu") == "there is no C++ compiler (no-such-compiler)"
     with pytest.raises(UsageError, match=r"compute\.compile is on, but there is no C\+\+ compiler"):
         fit(dotted(config, compute={"compile": "on"}))
