@@ -1,13 +1,13 @@
 """Training steps beside the `Trainer` of transformers and beside a bare loop, in CPU time of one core.
 
-python benchmarks/train.py CASE [--rounds 8] [--core 1] [--json benchmarks/results/train.json]
+python benchmarks/train.py CASE [--rounds 8] [--seconds 600] [--json benchmarks/results/train.json]
 
 Each variant is a process of its own, pinned to one core with one thread. They are stepped in turn: two steps
 of the first, two of the second, and so on, in the opposite order in the next round. A figure is the ratio of
 the CPU time of two variants in the same round; the median of all rounds is stated, with lowest and highest.
 Fetching data, logging and the optimizer are inside the time; starting, compiling and two steps of warming up
 are not and are stated apart. Memory is the peak of the resident set in the steps that are timed, over what
-the process held before it built its model. Results of several cases are merged into one JSON file.
+the process held before it built its model. Results of several cases and runs are merged in one JSON file.
 
 Model: hidden 384, 6 layers, 6 and 2 heads, intermediate 1024, untied, fp32. Batch: 4 rows of 512 tokens.
 """
@@ -345,39 +345,65 @@ class Worker:
         self.process.stdin.flush()
 
 
-def measure(case: str, rounds: int, core: int) -> dict[str, Any]:
+def measure(case: str, rounds: int, seconds: float, core: int) -> dict[str, Any]:
+    """Return what each variant said, a list of turns each, for as many rounds as there is time for."""
     vocabulary, packed, variants = CASES[case]
+    begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = token_folder(Path(scratch), vocabulary, packed)
         workers = [Worker(case, variant, folder, core) for variant in variants]
+        longest = 0.0
         for number in range(rounds):
+            started = time.perf_counter()
+            if started + longest - begun > seconds:
+                break
             for worker in workers if number % 2 == 0 else workers[::-1]:
                 worker.turn()
+            longest = max(longest, time.perf_counter() - started)
         for worker in workers:
             worker.say("stop")
             worker.process.wait()
-    tokens = STEPS_A_TURN * ROWS * LENGTH
-    first = workers[0]
-    found: dict[str, Any] = {"rounds": rounds, "steps_a_turn": STEPS_A_TURN, "variants": {}}
-    for worker in workers:
-        seconds = [turn["cpu"] for turn in worker.turns]
-        ratios = [turn["cpu"] / own["cpu"] for turn, own in zip(worker.turns, first.turns, strict=True)]
-        found["variants"][worker.variant] = {
-            "tokens_per_second": round(tokens / statistics.median(seconds), 1),
-            f"seconds_over_{first.variant}": {
-                "median": round(statistics.median(ratios), 4),
-                "lowest": round(min(ratios), 4),
-                "highest": round(max(ratios), 4),
-                "of_best_turns": round(min(seconds) / min(turn["cpu"] for turn in first.turns), 4),
-            },
-            "cpu_seconds": [round(value, 3) for value in seconds],
+    return {
+        worker.variant: {
+            "cpu_seconds": [turn["cpu"] for turn in worker.turns],
             "peak_mib_over_base": round(max(turn["peak"] for turn in worker.turns) / 2**20),
             "base_mib": round(worker.turns[0]["base"] / 2**20),
-            "start_seconds": round(worker.first["start_seconds"], 1),
+            "start_seconds": [worker.first["start_seconds"]],
             "start_peak_mib_over_base": round(worker.first["start_peak"] / 2**20),
+            "compile_seconds": [worker.first["compile_seconds"]]
+            if worker.first.get("compile_seconds")
+            else [],
         }
-        if worker.first.get("compile_seconds") is not None:
-            found["variants"][worker.variant]["compile_seconds"] = round(worker.first["compile_seconds"], 1)
+        for worker in workers
+    }
+
+
+def merged(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Add the turns of a run to those of earlier ones."""
+    for variant, facts in found.items():
+        for key, value in facts.items():
+            earlier = before.get(variant, {}).get(key)
+            if isinstance(value, list):
+                facts[key] = [*(earlier or []), *(round(number, 3) for number in value)]
+            elif earlier is not None:
+                facts[key] = max(earlier, value)
+    return found
+
+
+def compared(found: dict[str, Any]) -> dict[str, Any]:
+    """Compare each variant with the first, turn by turn."""
+    tokens = STEPS_A_TURN * ROWS * LENGTH
+    own = next(iter(found.values()))["cpu_seconds"]
+    for facts in found.values():
+        seconds = facts["cpu_seconds"]
+        ratios = sorted(other / mine for other, mine in zip(seconds, own, strict=True))
+        facts["tokens_per_second"] = round(tokens / statistics.median(seconds), 1)
+        facts["seconds_over_first"] = {
+            "median": round(statistics.median(ratios), 4),
+            "lowest": round(ratios[0], 4),
+            "highest": round(ratios[-1], 4),
+            "of_best_turns": round(min(seconds) / min(own), 4),
+        }
     return found
 
 
@@ -395,6 +421,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=600, help="begin no round that would end later")
     parser.add_argument("--core", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file that the result is merged into")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -403,19 +430,20 @@ def main() -> None:
     if options.worker:
         work(options.case, options.worker, options.folder)
         return
-    found = {**measure(options.case, options.rounds, options.core), "machine": machine()}
-    print(json.dumps(found, indent=2))
-    for variant, facts in found["variants"].items():
-        ratio = next(value for key, value in facts.items() if key.startswith("seconds_over"))
+    kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    found = measure(options.case, options.rounds, options.seconds, options.core)
+    found = compared(merged(kept.get(options.case, {}).get("variants", {}), found))
+    for variant, facts in found.items():
+        ratio = facts["seconds_over_first"]
         print(
             f"{variant}: {facts['tokens_per_second']:,.0f} tokens/s, {ratio['median']:.3f} "
             f"[{ratio['lowest']:.2f}..{ratio['highest']:.2f}] (best {ratio['of_best_turns']:.3f}), "
-            f"peak {facts['peak_mib_over_base']:,} MiB over {facts['base_mib']:,}",
-            file=sys.stderr,
+            f"{len(facts['cpu_seconds'])} rounds, "
+            f"peak {facts['peak_mib_over_base']:,} MiB over {facts['base_mib']:,}"
         )
     if options.json:
-        before = json.loads(options.json.read_text()) if options.json.exists() else {}
-        options.json.write_text(json.dumps({**before, options.case: found}, indent=2) + "\n")
+        kept[options.case] = {"variants": found, "steps_a_turn": STEPS_A_TURN, "machine": machine()}
+        options.json.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from prepcore.arguments import Parser, UsageError
-from tests.trainer.folders import random_documents, write_token_folder
+from tests.trainer.folders import random_documents, write_byte_tokenizer, write_token_folder
 from tests.trainer.models import dotted, tiny_llama, tiny_model_config
+from tests.trainer.test_cli import TINY, here
 from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
 from trainer import compute
 from trainer.callbacks import plot
@@ -211,8 +212,9 @@ def test_attention_dropout_of_a_run_is_kept_with_it(config: FitConfig) -> None:
 
 
 def test_init_writes_the_dropout_down(tmp_path: Path) -> None:
-    model = dataclasses.replace(tiny_model_config(), vocab_size=96, attention_dropout=0.25)
-    init(InitializeConfig(out=str(tmp_path / "new"), model=model))
+    write_byte_tokenizer(tmp_path / "tokenizer", 96)
+    model = dataclasses.replace(tiny_model_config(), attention_dropout=0.25)
+    init(InitializeConfig(out=str(tmp_path / "new"), model=model, tokenizer=str(tmp_path / "tokenizer")))
     assert LlamaConfig.from_pretrained(tmp_path / "new").attention_dropout == 0.25
 
 
@@ -285,3 +287,20 @@ def test_options_in_yaml(tmp_path: Path) -> None:
         found = Parser(FitConfig, "fit").parse(["--data.path", "x", "--config", str(file)]).compute
         assert (found.compile, found.recompute_every) == (wanted, every)
         assert (found.attention, found.loss) == ("eager", "whole")
+
+
+def test_the_command_says_how_it_computes_and_a_resumed_run_does_the_same(
+    config: FitConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["attention=eager", "loss=whole", "compile=off", "activation-checkpointing=full"]
+    words = ["fit", *TINY, "--data.path", config.data.path, "--run", str(tmp_path / "cli")]
+    assert here(*words, *(f"--compute.{option}" for option in options)) == 0
+    wanted = "compute: eager attention, whole loss, compile off, every layer computed again\n"
+    assert wanted in capsys.readouterr().err
+    resume = ["fit", "--resume", str(tmp_path / "cli"), "--trainer.max-steps", "8"]
+    assert here(*resume, "--compute.attention", "auto") == 0
+    said = capsys.readouterr().err
+    assert "changed compute.attention: eager → auto" in said
+    assert wanted.replace("eager", "split") in said
+    assert here(*resume, "--model.attention-dropout", "0.5") == 2
+    assert "model.attention-dropout is 0.5, but the run in" in capsys.readouterr().err
