@@ -44,6 +44,8 @@ CASES: dict[str, tuple[int, bool, tuple[str, ...]]] = {
     "tricks-8k": (8192, False, ("fit", "fit-uncompiled", "fit-sdpa", "fit-whole")),
     "tricks-32k": (32_000, False, ("fit", "fit-uncompiled", "fit-whole")),
     "tricks-packed-8k": (8192, True, ("fit", "fit-sdpa", "fit-uncompiled")),
+    "bare-32k": (32_000, False, ("fit", "bare")),
+    "memory-32k": (32_000, False, ("fit", "fit-trimmed")),
     "recompute-8k": (8192, False, ("fit", "fit-recomputed")),
 }
 
@@ -249,8 +251,10 @@ def run_transformers(config: Any, gate: Gate, *, packed: bool, compiled: bool, a
 
 def work(case: str, variant: str, folder: Path) -> None:
     """Be one variant: import everything, then train."""
-    from trainer.process import quiet_lightning, quiet_transformers
+    from trainer.process import keep_freed_memory, quiet_lightning, quiet_transformers
 
+    if not variant.startswith("transformers") and not variant.endswith("-trimmed"):
+        keep_freed_memory()  # as the command does
     quiet_transformers()
     quiet_lightning()
     import torch
