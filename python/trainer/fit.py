@@ -12,6 +12,7 @@ from transformers import LlamaForCausalLM
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
 from trainer.callbacks.checkpoint import SaveCheckpoints
+from trainer.callbacks.compilation import Compilation
 from trainer.callbacks.metrics import Metrics, validated
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
@@ -19,7 +20,8 @@ from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
-from trainer.config import FitConfig
+from trainer.compute import describe_compute, resolve_compute, set_attention_dropout
+from trainer.config import ComputeConfig, FitConfig
 from trainer.data import PackedTokens, Rows
 from trainer.describe import describe
 from trainer.display import Display
@@ -83,6 +85,7 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            compute = settle_compute(config, model, numbers)
             changes += note_mixture(run, folder)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
@@ -90,6 +93,7 @@ def fit(config: FitConfig) -> Path:
                 display.line(f"  changed {change}")
         else:
             model = first_model(config, folder, numbers, display)
+            compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
@@ -100,10 +104,12 @@ def fit(config: FitConfig) -> Path:
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
             validation_shares=validation_shares(folder),
+            compute=compute,
         )
         data = packed_tokens(config, folder, numbers, first_step)
         throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
         callbacks: list[lightning.Callback] = [
+            *([Compilation(display)] if compute.compile == "on" else []),
             throughput,
             Metrics(
                 run.metrics,
@@ -137,6 +143,7 @@ def fit(config: FitConfig) -> Path:
             validates=folder.validation is not None,
         )
         display.line(describe(config, model, folder, numbers, trainer))
+        display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -195,6 +202,19 @@ def sample_loss(
     batch = Rows(split, length=numbers.length, micro=rows, isolate=numbers.isolate)[0]
     loss, targets = module.loss_sum(batch)
     return float(loss / targets)
+
+
+def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbers) -> ComputeConfig:
+    """Settle how a run is computed, while nothing of it is written yet."""
+    set_attention_dropout(model, config.model.attention_dropout)
+    return resolve_compute(
+        config,
+        model,
+        length=numbers.length,
+        tokens=numbers.total_steps * numbers.tokens_per_step,
+        precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
+        packed=numbers.isolate,
+    )
 
 
 def packed_tokens(

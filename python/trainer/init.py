@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from trainer.checkpoint import write_folder
+from trainer.compute import set_attention_dropout
 from trainer.config import InitializeConfig
 from trainer.initialize import from_source, parameter_count
 from trainer.initialize.random import random_configuration, random_model
@@ -38,6 +39,7 @@ def init(config: InitializeConfig) -> str:
             open_tokenizer(tokenizer)
             check_same_ids(tokenizer, Path(config.model.init.source or tokenizer))
         model, made = _model(config, tokenizer)
+        set_attention_dropout(model, config.model.attention_dropout)
         write_folder(model, tokenizer, out)
     return f"{made}parameters: {parameter_count(model):,}\nwritten to {out}"
 
