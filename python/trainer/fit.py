@@ -11,12 +11,9 @@ from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
-from trainer.callbacks.checkpoint import SaveCheckpoints
-from trainer.callbacks.metrics import Metrics, validated
-from trainer.callbacks.plot import Plot
-from trainer.callbacks.samples import Samples, read_prompts
-from trainer.callbacks.sources import Sources
-from trainer.callbacks.throughput import Throughput
+from trainer.callbacks.metrics import validated
+from trainer.callbacks.samples import read_prompts
+from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
 from trainer.config import FitConfig
@@ -26,6 +23,7 @@ from trainer.display import Display
 from trainer.initialize import from_source
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.random import random_configuration, random_model
+from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
@@ -62,6 +60,7 @@ def fit(config: FitConfig) -> Path:
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
     check_accelerator(config.trainer.accelerator)
+    check_loggers(config.logger)
     notes: list[str] = []
     folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
@@ -102,41 +101,26 @@ def fit(config: FitConfig) -> Path:
             validation_shares=validation_shares(folder),
         )
         data = packed_tokens(config, folder, numbers, first_step)
-        throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
-        callbacks: list[lightning.Callback] = [
-            throughput,
-            Metrics(
-                run.metrics,
-                throughput,
-                display,
-                every=config.trainer.log_every_n_steps,
-                first_step=first_step,
-                tokens_per_step=numbers.tokens_per_step,
-                tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
-            ),
-            SaveCheckpoints(
-                run.checkpoints,
-                throughput,
-                every=config.checkpoint.interval or config.trainer.val_check_interval,
-                keep=config.checkpoint.keep,
-                first_step=first_step,
-            ),
-            Plot(run.metrics, run.path),
-        ]
-        if isinstance(folder, Mixture):
-            callbacks.append(
-                Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step)
-            )
-        if tokenizer is not None:
-            callbacks.append(Samples(prompts, tokenizer, run.samples, display))
+        watchers = watch(
+            config,
+            run,
+            folder,
+            numbers,
+            data,
+            model,
+            display,
+            first_step=first_step,
+            prompts=prompts,
+            tokenizer=tokenizer,
+        )
         trainer = build_trainer(
             config,
-            callbacks,
+            watchers.callbacks,
             HuggingFaceCheckpoint(model, folder.tokenizer),
             run,
             validates=folder.validation is not None,
         )
-        display.line(describe(config, model, folder, numbers, trainer))
+        display.line(describe(config, model, folder, numbers, trainer, watchers.compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -144,9 +128,11 @@ def fit(config: FitConfig) -> Path:
             saved = f"continue with --resume {run.path}" if step else f"nothing was saved in {run.path}"
             display.line(f"stopped after step {step}; {saved}")
             raise (KeyboardInterrupt if stop.number == signal.SIGINT else Terminated) from stopped
+        finally:
+            watchers.close()
         last = run.checkpoints / LAST
         display.line(
-            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, loss.png beside it"
+            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, report {run.report}"
         )
         return last
 

@@ -1,0 +1,332 @@
+"""The sections of the page of a run, one function each, in the order in which a reader asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from prepcore.report.html_table import html_table
+from prepcore.report.inert import inert
+from prepcore.report.reasons import number, size
+from trainer.flops import flops_in_words
+from trainer.report.charts import Curve, curves_chart, short
+from trainer.report.facts import RunFacts
+
+CLOSER_FROM = 20
+"""Lines of the log from which the second half of the loss has its own chart: the first fall hides it."""
+
+LISTED = 30
+"""Rows of a table that grows with the run; the newest are shown, and files have the others."""
+
+
+def head(facts: RunFacts, title: str) -> str:
+    """Say in a sentence where the run stands, and in a few numbers how it is going."""
+    boxes = "".join(
+        f'<div class="tile">{inert(name)}<b>{inert(value)}</b><span class="soft">{inert(below)}</span></div>'
+        for name, value, below in _tiles(facts)
+    )
+    about = facts.about
+    versions = ", ".join(f"{name} {found}" for name, found in about.get("versions", {}).items())
+    made_by = " · ".join(str(part) for part in (facts.path, about.get("program"), versions) if part)
+    return (
+        f'<header><h1>{inert(title)}</h1><p class="soft">{inert(made_by)}</p></header>'
+        f'<p class="lead">{inert(headline(facts))}</p><div class="tiles">{boxes}</div>'
+    )
+
+
+def headline(facts: RunFacts) -> str:
+    """Say in a sentence or two what became of the run so far."""
+    step, total = facts.step, facts.total_steps
+    done = f"All {total:,} steps are done" if step >= total else f"{step:,} of {total:,} steps are done"
+    seen = step * int(facts.about.get("tokens_per_step", 0))
+    if seen:
+        done += f" ({count(seen)} tokens)"
+    validation, training = facts.column("validation_loss"), facts.column("loss")
+    if validation:
+        where, (at, loss) = "on text held out", validation[-1]
+        begun = validation[0]
+    elif training:
+        where, (at, loss) = "on the training data", training[-1]
+        begun = training[0]
+    else:
+        return f"{done}; nothing has been measured yet."
+    sentence = f"{done}; the loss {where} is {loss:.3f} nats a token"
+    more = []
+    if validation:
+        perplexity, bits = facts.column("perplexity"), facts.column("bits_per_byte")
+        more += [f"perplexity {perplexity[-1][1]:,.1f}"] if perplexity else []
+        more += [f"{bits[-1][1]:.3f} bits a byte"] if bits else []
+    sentence += f" ({', '.join(more)})" if more else ""
+    sentence += f" after step {at:,}" if at != step else ""
+    return f"{sentence}, from {begun[1]:.3f} after step {begun[0]:,}." if begun[0] != at else f"{sentence}."
+
+
+def _tiles(facts: RunFacts) -> list[tuple[str, str, str]]:
+    about = facts.about
+    tiles = []
+    if about:
+        below = f"{about['sizes']['layers']} layers, width {about['sizes']['width']:,}"
+        if about["trained_parameters"] < about["parameters"]:
+            below += f"; {count(about['trained_parameters'])} trained"
+        tiles.append(("parameters", count(about["parameters"]), below))
+        tokens = facts.step * about["tokens_per_step"]
+        tiles.append(("tokens seen", count(tokens), f"{tokens / about['parameters']:.2g} a parameter"))
+    for name, column, below in (
+        ("validation loss", "validation_loss", "nats a token"),
+        ("perplexity", "perplexity", "a token"),
+        ("bits a byte", "bits_per_byte", "whatever the tokenizer"),
+    ):
+        points = facts.column(column)
+        if points:
+            best = min(points, key=lambda point: point[1])
+            note = below if best == points[-1] else f"best {best[1]:.4g}, step {best[0]:,}"
+            tiles.append((name, f"{points[-1][1]:.4g}", note))
+    speeds = [value for _, value in facts.column("tokens_per_second")]
+    if speeds:
+        median = sorted(speeds)[len(speeds) // 2]
+        tiles.append(("tokens a second", f"{median:,.0f}", _used(facts, median)))
+    return tiles
+
+
+def _used(facts: RunFacts, tokens_per_second: float) -> str:
+    """Say what share of the device is used, or what is achieved where its peak is not known."""
+    flops, peak = facts.about.get("flops_per_token"), facts.about.get("peak_tflops")
+    if not flops:
+        return "median"
+    achieved = tokens_per_second * flops / 1e12
+    return f"MFU {achieved / peak:.1%}" if peak else f"{achieved:.3g} TFLOP/s"
+
+
+def losses(facts: RunFacts) -> str:
+    """Draw the loss, and its second half closer."""
+    training, validation = facts.column("loss"), facts.column("validation_loss")
+    if not training and not validation:
+        return ""
+    last = facts.step
+    charts = [_loss_chart("the loss", training, validation, 0, last)]
+    half = last // 2
+    late, late_validation = (
+        [point for point in points if point[0] >= half] for points in (training, validation)
+    )
+    closer = ""
+    if len(training) >= CLOSER_FROM and len(late) > 1:
+        charts.append(_loss_chart("the loss in the second half", late, late_validation, half, last))
+        closer = f"<h3>The second half, closer</h3>{charts[1]}"
+    return (
+        '<section><h2>Loss</h2><p class="soft">Nats a token. Training: the mean since the line before, on '
+        "what is learned; validation: on documents held out.</p>"
+        f'<div class="card">{charts[0]}{closer}</div></section>'
+    )
+
+
+def _loss_chart(label: str, training: Any, validation: Any, first: int, last: int) -> str:
+    curves = [
+        Curve("training", "training", training, smooth=True),
+        Curve("validation", "validation", validation, dots=True),
+    ]
+    return curves_chart(label, curves, first=first, last=last)
+
+
+def course(facts: RunFacts) -> str:
+    """Draw what else changes from step to step."""
+    cards = []
+    for title, column, note, write in (
+        ("Learning rate", "learning_rate", "", short),
+        ("Norm of the gradient", "gradient_norm", _clip(facts), short),
+        ("Tokens a second", "tokens_per_second", "Validation, samples and checkpoints are not in it.", short),
+        ("Model FLOPs utilisation", "mfu", _formula(facts), "{:.3g}%".format),
+    ):
+        points = facts.column(column)
+        if column == "mfu":
+            points = [(step, 100 * share) for step, share in points]
+        chart = curves_chart(
+            title,
+            [Curve(title.lower(), "training", points, smooth=column != "learning_rate")],
+            last=facts.step,
+            write=write,
+        )
+        if chart:
+            soft = f'<p class="note">{inert(note)}</p>' if note else ""
+            cards.append(f'<div class="card"><h3>{title}</h3>{soft}{chart}</div>')
+    return f'<section><h2>On the way</h2><div class="pair">{"".join(cards)}</div></section>' if cards else ""
+
+
+def _clip(facts: RunFacts) -> str:
+    clip = next((s.value for s in facts.settings if s.name == "trainer.gradient-clip-val"), None)
+    return f"Before clipping to {number(clip)}." if clip else "Not clipped."
+
+
+def _formula(facts: RunFacts) -> str:
+    about = facts.about
+    if not about.get("peak_tflops"):
+        return ""
+    return (
+        f"{about['flops_formula']} = {flops_in_words(about['flops_per_token'])} a token, of "
+        f"{about['peak_tflops']:,.4g} TFLOP/s: {about['device']} ({about['peak_from']})."
+    )
+
+
+def validations(facts: RunFacts) -> str:
+    """List the validations."""
+    rows = [
+        (
+            f"{int(line['step']):,}",
+            count(int(line["tokens"])),
+            _figure(line.get("validation_loss"), 4),
+            _figure(line.get("perplexity"), 2),
+            _figure(line.get("bits_per_byte"), 4),
+        )
+        for line in facts.lines
+        if line.get("validation_loss")
+    ]
+    if not rows:
+        return ""
+    headers = ("step", "tokens", "loss", "perplexity", "bits a byte")
+    table = html_table(headers, rows[-LISTED:], numbers=range(5))
+    more = len(rows) - LISTED
+    note = f'<p class="note">The newest; <code>metrics.csv</code> has {more:,} more.</p>'
+    note = note if more > 0 else ""
+    return (
+        '<section><h2>Validation</h2><p class="soft">The loss is in nats a token. Perplexity, its '
+        "exponential, compares models of one tokenizer; bits a "
+        f"byte compares models whatever their tokenizers.</p>{note}{table}</section>"
+    )
+
+
+def mixture(facts: RunFacts) -> str:
+    """Show what was seen of each source of a mixture, and how well each is predicted."""
+    if not facts.sources:
+        return ""
+    latest = max(int(line["step"]) for line in facts.sources)
+    begun: dict[str, str] = {}
+    for line in facts.sources:
+        if line["validation_loss"]:
+            begun.setdefault(line["source"], line["validation_loss"])
+    now = [line for line in facts.sources if int(line["step"]) == latest]
+    whole = sum(int(line["tokens"]) for line in now) or 1
+    rows = [
+        (
+            line["source"],
+            f"{int(line['tokens']) / whole:.1%}",
+            count(int(line["tokens"])),
+            f"{float(line['epochs']):.2f}",
+            _figure(begun.get(line["source"]), 3),
+            _figure(line["validation_loss"], 3),
+        )
+        for line in now
+    ]
+    headers = ("source", "share", "tokens", "epochs", "validation loss at first", f"after step {latest:,}")
+    table = html_table(headers, rows, numbers=range(1, 6))
+    return f"<section><h2>The mixture</h2>{table}</section>"
+
+
+def samples(facts: RunFacts) -> str:
+    """Show how the prompts are continued now, and how they were at first."""
+    if not facts.samples:
+        return ""
+    steps = sorted({int(line["step"]) for line in facts.samples})
+    blocks = []
+    for step in dict.fromkeys((steps[-1], steps[0])):
+        examples = "".join(
+            f'<div class="example"><pre><span class="prompt">{inert(line["prompt"])}</span>'
+            f"{inert(line['continuation'])}</pre></div>"
+            for line in facts.samples
+            if int(line["step"]) == step
+        )
+        block = f'<div class="samples">{examples}</div>'
+        title = f"After step {step:,}" if step else "Before training"
+        blocks.append(
+            f"<h3>{title}</h3>{block}"
+            if step == steps[-1]
+            else f"<details><summary>{title}</summary>{block}</details>"
+        )
+    return f"<section><h2>Samples</h2>{''.join(blocks)}</section>"
+
+
+def checkpoints(facts: RunFacts) -> str:
+    """List the checkpoints that are there."""
+    if not facts.checkpoints:
+        return ""
+    validated = dict(facts.column("validation_loss"))
+    rows = [
+        (
+            f"checkpoints/{checkpoint.name}" + (" (last)" if checkpoint.last else ""),
+            f"{checkpoint.step:,}",
+            size(checkpoint.bytes),
+            f"{validated[checkpoint.step]:.4f}" if checkpoint.step in validated else "-",
+        )
+        for checkpoint in facts.checkpoints[-LISTED:]
+    ]
+    table = html_table(("folder", "step", "size", "validation loss"), rows, numbers=(1, 2, 3))
+    return (
+        '<section><h2>Checkpoints</h2><p class="soft">Hugging Face folders: '
+        f"<code>AutoModelForCausalLM.from_pretrained</code> opens each.</p>{table}</section>"
+    )
+
+
+def settings(facts: RunFacts) -> str:
+    """List the configuration, what is not the default in bold."""
+    rows, changed = [], set()
+    for place, setting in enumerate(facts.settings):
+        other = setting.value != setting.default
+        if other:
+            changed.add(place)
+        rows.append((setting.name, _value(setting.value), _value(setting.default) if other else ""))
+    if not rows:
+        return ""
+    table = html_table(("setting", "value", "default, where it is another"), rows, marked=changed)
+    told = f"{len(rows)} settings, {len(changed)} of them not the default"
+    return f"<section><h2>Configuration</h2><details><summary>{told}</summary>{table}</details></section>"
+
+
+def model(facts: RunFacts) -> str:
+    """Show the sizes of the model, what a token costs, and what it was made of."""
+    about = facts.about
+    if not about:
+        return ""
+    sizes = about["sizes"]
+    tied = ", input and output tied" if sizes["tied"] else ""
+    rows = [
+        (
+            "parameters",
+            f"{about['parameters']:,} ({about['parameters_without_embedding']:,} of them N){tied}",
+        ),
+        ("layers", f"{sizes['layers']} of width {sizes['width']:,}, {sizes['inner_width']:,} inside"),
+        ("heads", f"{sizes['heads']} of {sizes['head_width']}, {sizes['shared_heads']} for keys and values"),
+        ("vocabulary", f"{sizes['vocabulary']:,}"),
+        ("rows", f"{about['sequence_length']:,} tokens; {about['rows_per_step']:,} rows in a step"),
+        ("arithmetic", f"{about['flops_formula']} = {flops_in_words(about['flops_per_token'])} a token"),
+        ("trained on", f"{about['device']}, {about['precision']}"),
+    ]
+    if about["trained_parameters"] < about["parameters"]:
+        rows.insert(1, ("trained", f"{about['trained_parameters']:,} parameters; the others are frozen"))
+    return f"<section><h2>Model</h2>{html_table(('', ''), rows, header=False)}</section>"
+
+
+def count(value: float) -> str:
+    """Write a count as people say it.
+
+    Examples
+    --------
+    >>> count(248013824), count(1234), count(1.5e12)
+    ('248 M', '1,234', '1,500 B')
+    """
+    for factor, letter in ((1e9, "B"), (1e6, "M")):
+        if value >= factor:
+            amount = value / factor
+            return f"{amount:,.0f} {letter}" if amount >= 100 else f"{amount:.3g} {letter}"
+    return f"{value:,.0f}"
+
+
+def _figure(text: str | None, digits: int) -> str:
+    return f"{float(text):,.{digits}f}" if text else "-"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def layer_map(initialization: Mapping[str, Any]) -> str:
+    """Show which layer of the source each layer came from, where the weights come from one."""
+    return html_table((), ()) if initialization else ""
