@@ -32,6 +32,7 @@ from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
 from trainer.tokenizer import check_same_ids, hub_tokenizer, open_tokenizer
 from trainer.tokens import TokenFolder
+from trainer.values import checked
 
 # Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
 SAMPLE_TOKENS = 4096
@@ -59,6 +60,7 @@ def fit(config: FitConfig) -> Path:
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
+    config = checked(config)
     check_accelerator(config.trainer.accelerator)
     check_loggers(config.logger)
     notes: list[str] = []
@@ -92,15 +94,15 @@ def fit(config: FitConfig) -> Path:
             run = RunFolder.begin(config)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
+        data = packed_tokens(config, folder, numbers, first_step)
         module = LlamaModule(
             model,
             optimizer=config.optimizer,
             learning_rate=schedule,
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
-            validation_shares=validation_shares(folder),
+            validation_shares=data.validation_shares,
         )
-        data = packed_tokens(config, folder, numbers, first_step)
         watchers = watch(
             config,
             run,
@@ -203,13 +205,6 @@ def packed_tokens(
 def note_mixture(run: RunFolder, folder: TokenFolder) -> list[str]:
     """Write down the recipe of a run, where it has one; return what it changes, a line each."""
     return run.note_mixture(folder.recipe) if isinstance(folder, Mixture) else []
-
-
-def validation_shares(folder: TokenFolder) -> tuple[float, ...]:
-    """Return the share of each source in the validation loss: a folder is one source."""
-    if isinstance(folder, Mixture) and folder.validation is not None:
-        return folder.validation.shares
-    return (1.0,)
 
 
 def build_trainer(

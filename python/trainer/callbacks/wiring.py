@@ -111,7 +111,7 @@ def watch(
             keep=config.checkpoint.keep,
             first_step=first_step,
         ),
-        Plot(run.metrics, run.path),
+        Plot(run.metrics, run.path, display.line),
     ]
     if isinstance(folder, Mixture):
         callbacks.append(Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step))
