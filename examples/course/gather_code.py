@@ -1,7 +1,7 @@
 """Gather source files of Python's standard library into raw JSONL, without their docstrings.
 
-The docstrings are the prose of these lessons (`examples/gather_docstrings.py`), so they are cut out here: what
-is held out of one kind of text is not in the training of the other.
+The docstrings are the prose of these lessons (`examples/gather_docstrings.py`), so they are cut out here:
+what is held out of one kind of text is not in the training of the other.
 
     python examples/course/gather_code.py course/code.jsonl
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 import threading
@@ -218,6 +219,24 @@ def test_a_mixture_is_validated_by_its_shares(tokens: Path, tmp_path: Path) -> N
     own_trainer(tmp_path).validate(module, data, verbose=False)
     first, second = module.validation_losses
     assert module.validation_loss == pytest.approx(0.75 * first + 0.25 * second)
+
+
+def test_the_guide_runs_as_it_is_printed(
+    tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    assert len(blocks) >= 2
+    (tmp_path / "tokens").symlink_to(tokens)
+    tiny_llama().save_pretrained(tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plot, "draw", lambda metrics, folder: None)
+    for block in blocks:
+        assert len([line for line in block.splitlines() if line]) <= 18
+        # A smaller training, and Lightning's own log where it can be deleted.
+        exec(block.replace("max_steps=1500", "max_steps=2"), {})
+    assert (tmp_path / "runs" / "first" / "checkpoints" / "last" / "config.json").is_file()
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "trained").config.hidden_size == 32
 
 
 def test_data_that_does_not_fit_is_refused(tokens: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 import sys
@@ -167,6 +168,26 @@ def test_a_run_that_is_half_done_says_so(tmp_path: Path) -> None:
         "3 of 10 steps are done (192 tokens); the loss on the training data is 4.500 nats a token, "
         "from 5.000 after step 1."
     )
+
+
+def test_the_layer_map_is_shown(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    made = {
+        "format": "x",
+        "strategy": "expand",
+        "source": "base & <co>",
+        "layers": [0, 1, 1, 2],
+        "new": [2],
+        "loss_before": 2.5,
+        "nested": {"left": "out"},
+    }
+    run.initialization.write_text(json.dumps(made))
+    text = page(RunFacts.gather(run))
+    assert '<li>0</li><li>1</li><li class="new">1 <span class="soft">new</span></li><li>2</li>' in text
+    seen = Page(text)
+    assert "base & <co>" in seen.text
+    assert "loss before\n2.5" in seen.text
+    assert "left" not in seen.text
 
 
 def test_the_page_cannot_stop_a_run(

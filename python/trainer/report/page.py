@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prepcore.report.shell import STYLE, document, write_whole
-from trainer.report import sections
+from trainer.report import details, sections
 from trainer.report.facts import RunFacts
 from trainer.run_folder import RunFolder
 
@@ -21,12 +21,12 @@ def page(facts: RunFacts) -> str:
             sections.losses(facts),
             sections.course(facts),
             sections.validations(facts),
-            sections.mixture(facts),
-            sections.samples(facts),
-            sections.model(facts),
-            sections.layer_map(facts.initialization),
-            sections.checkpoints(facts),
-            sections.settings(facts),
+            details.mixture(facts),
+            details.samples(facts),
+            details.model(facts),
+            details.layer_map(facts),
+            details.checkpoints(facts),
+            details.settings(facts),
         ]
     )
     return document(title, body, style=_STYLE)

@@ -1,23 +1,19 @@
-"""The sections of the page of a run, one function each, in the order in which a reader asks."""
+"""The sections of the page of a run that tell how it goes, one function each, in the order of a reader."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from prepcore.report.html_table import html_table
 from prepcore.report.inert import inert
-from prepcore.report.reasons import number, size
+from prepcore.report.reasons import number
 from trainer.flops import flops_in_words
 from trainer.report.charts import Curve, curves_chart, short
 from trainer.report.facts import RunFacts
+from trainer.report.words import LISTED, count, figure
 
 CLOSER_FROM = 20
 """Lines of the log from which the second half of the loss has its own chart: the first fall hides it."""
-
-LISTED = 30
-"""Rows of a table that grows with the run; the newest are shown, and files have the others."""
 
 
 def head(facts: RunFacts, title: str) -> str:
@@ -173,9 +169,9 @@ def validations(facts: RunFacts) -> str:
         (
             f"{int(line['step']):,}",
             count(int(line["tokens"])),
-            _figure(line.get("validation_loss"), 4),
-            _figure(line.get("perplexity"), 2),
-            _figure(line.get("bits_per_byte"), 4),
+            figure(line.get("validation_loss"), 4),
+            figure(line.get("perplexity"), 2),
+            figure(line.get("bits_per_byte"), 4),
         )
         for line in facts.lines
         if line.get("validation_loss")
@@ -192,141 +188,3 @@ def validations(facts: RunFacts) -> str:
         "exponential, compares models of one tokenizer; bits a "
         f"byte compares models whatever their tokenizers.</p>{note}{table}</section>"
     )
-
-
-def mixture(facts: RunFacts) -> str:
-    """Show what was seen of each source of a mixture, and how well each is predicted."""
-    if not facts.sources:
-        return ""
-    latest = max(int(line["step"]) for line in facts.sources)
-    begun: dict[str, str] = {}
-    for line in facts.sources:
-        if line["validation_loss"]:
-            begun.setdefault(line["source"], line["validation_loss"])
-    now = [line for line in facts.sources if int(line["step"]) == latest]
-    whole = sum(int(line["tokens"]) for line in now) or 1
-    rows = [
-        (
-            line["source"],
-            f"{int(line['tokens']) / whole:.1%}",
-            count(int(line["tokens"])),
-            f"{float(line['epochs']):.2f}",
-            _figure(begun.get(line["source"]), 3),
-            _figure(line["validation_loss"], 3),
-        )
-        for line in now
-    ]
-    headers = ("source", "share", "tokens", "epochs", "validation loss at first", f"after step {latest:,}")
-    table = html_table(headers, rows, numbers=range(1, 6))
-    return f"<section><h2>The mixture</h2>{table}</section>"
-
-
-def samples(facts: RunFacts) -> str:
-    """Show how the prompts are continued now, and how they were at first."""
-    if not facts.samples:
-        return ""
-    steps = sorted({int(line["step"]) for line in facts.samples})
-    blocks = []
-    for step in dict.fromkeys((steps[-1], steps[0])):
-        examples = "".join(
-            f'<div class="example"><pre><span class="prompt">{inert(line["prompt"])}</span>'
-            f"{inert(line['continuation'])}</pre></div>"
-            for line in facts.samples
-            if int(line["step"]) == step
-        )
-        block = f'<div class="samples">{examples}</div>'
-        title = f"After step {step:,}" if step else "Before training"
-        blocks.append(
-            f"<h3>{title}</h3>{block}"
-            if step == steps[-1]
-            else f"<details><summary>{title}</summary>{block}</details>"
-        )
-    return f"<section><h2>Samples</h2>{''.join(blocks)}</section>"
-
-
-def checkpoints(facts: RunFacts) -> str:
-    """List the checkpoints that are there."""
-    if not facts.checkpoints:
-        return ""
-    validated = dict(facts.column("validation_loss"))
-    rows = [
-        (
-            f"checkpoints/{checkpoint.name}" + (" (last)" if checkpoint.last else ""),
-            f"{checkpoint.step:,}",
-            size(checkpoint.bytes),
-            f"{validated[checkpoint.step]:.4f}" if checkpoint.step in validated else "-",
-        )
-        for checkpoint in facts.checkpoints[-LISTED:]
-    ]
-    table = html_table(("folder", "step", "size", "validation loss"), rows, numbers=(1, 2, 3))
-    return (
-        '<section><h2>Checkpoints</h2><p class="soft">Hugging Face folders: '
-        f"<code>AutoModelForCausalLM.from_pretrained</code> opens each.</p>{table}</section>"
-    )
-
-
-def settings(facts: RunFacts) -> str:
-    """List the configuration, what is not the default in bold."""
-    rows, changed = [], set()
-    for place, setting in enumerate(facts.settings):
-        other = setting.value != setting.default
-        if other:
-            changed.add(place)
-        rows.append((setting.name, _value(setting.value), _value(setting.default) if other else ""))
-    if not rows:
-        return ""
-    table = html_table(("setting", "value", "default, where it is another"), rows, marked=changed)
-    told = f"{len(rows)} settings, {len(changed)} of them not the default"
-    return f"<section><h2>Configuration</h2><details><summary>{told}</summary>{table}</details></section>"
-
-
-def model(facts: RunFacts) -> str:
-    """Show the sizes of the model, what a token costs, and what it was made of."""
-    about = facts.about
-    if not about:
-        return ""
-    sizes = about["sizes"]
-    tied = ", input and output tied" if sizes["tied"] else ""
-    rows = [
-        (
-            "parameters",
-            f"{about['parameters']:,} ({about['parameters_without_embedding']:,} of them N){tied}",
-        ),
-        ("layers", f"{sizes['layers']} of width {sizes['width']:,}, {sizes['inner_width']:,} inside"),
-        ("heads", f"{sizes['heads']} of {sizes['head_width']}, {sizes['shared_heads']} for keys and values"),
-        ("vocabulary", f"{sizes['vocabulary']:,}"),
-        ("rows", f"{about['sequence_length']:,} tokens; {about['rows_per_step']:,} rows in a step"),
-        ("arithmetic", f"{about['flops_formula']} = {flops_in_words(about['flops_per_token'])} a token"),
-        ("trained on", f"{about['device']}, {about['precision']}"),
-    ]
-    if about["trained_parameters"] < about["parameters"]:
-        rows.insert(1, ("trained", f"{about['trained_parameters']:,} parameters; the others are frozen"))
-    return f"<section><h2>Model</h2>{html_table(('', ''), rows, header=False)}</section>"
-
-
-def count(value: float) -> str:
-    """Write a count as people say it.
-
-    Examples
-    --------
-    >>> count(248013824), count(1234), count(1.5e12)
-    ('248 M', '1,234', '1,500 B')
-    """
-    for factor, letter in ((1e9, "B"), (1e6, "M")):
-        if value >= factor:
-            amount = value / factor
-            return f"{amount:,.0f} {letter}" if amount >= 100 else f"{amount:.3g} {letter}"
-    return f"{value:,.0f}"
-
-
-def _figure(text: str | None, digits: int) -> str:
-    return f"{float(text):,.{digits}f}" if text else "-"
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def layer_map(initialization: Mapping[str, Any]) -> str:
-    """Show which layer of the source each layer came from, where the weights come from one."""
-    return html_table((), ()) if initialization else ""
