@@ -27,6 +27,8 @@ from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
+from trainer.report.facts import RunFacts
+from trainer.report.sections import headline
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
@@ -133,9 +135,8 @@ def fit(config: FitConfig) -> Path:
         finally:
             watchers.close()
         last = run.checkpoints / LAST
-        display.line(
-            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, report {run.report}"
-        )
+        display.line(headline(RunFacts.gather(run)))
+        display.line(f"checkpoint {last}, log {run.metrics}, page {run.report}")
         return last
 
 

@@ -120,7 +120,7 @@ def test_the_page_says_where_the_run_stands(config: FitConfig, html: str) -> Non
         in seen.text
     )
     assert f"{float(validations[-1]['bits_per_byte']):.3f} bits a byte" in seen.text
-    assert f"from {first:.3f} after step 0." in seen.text
+    assert f"from {first:.3f} before the first step." in seen.text
     for line in validations:
         assert f"{float(line['validation_loss']):.4f}" in seen.text
     for title in ("Loss", "On the way", "Validation", "The mixture", "Samples", "Model", "Checkpoints"):
@@ -241,11 +241,11 @@ def test_a_spike_gets_a_logarithmic_axis() -> None:
     assert scale.ticks() == [1.0, 10.0, 100.0, 1000.0]
     assert not Scale.of([0.0] * 50 + [4000.0]).logarithmic
     assert round_values(0.0, 0.0041) == [0.0, 0.001, 0.002, 0.003, 0.004]
-    assert [short(value) for value in (8000.0, 14000.0, 2.5e6, 3e-4, 0.0)] == [
+    assert [short(value) for value in (8000.0, 14000.0, 2.5e6, 3e-5, 0.0)] == [
         "8,000",
         "14k",
         "2.5M",
-        "3e-04",
+        "3e-05",
         "0",
     ]
 

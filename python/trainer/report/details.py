@@ -136,7 +136,7 @@ def layer_map(facts: RunFacts) -> str:
         for layer, source in enumerate(sources)
     )
     rows = [
-        (name.replace("_", " "), number(value) if isinstance(value, float) else value_of(value))
+        (name.replace("_", " "), value_of(value) if isinstance(value, str | bool) else number(value))
         for name, value in made.items()
         if isinstance(value, str | int | float) and not name.startswith("format")
     ]

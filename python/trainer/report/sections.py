@@ -55,7 +55,10 @@ def headline(facts: RunFacts) -> str:
         more += [f"{bits[-1][1]:.3f} bits a byte"] if bits else []
     sentence += f" ({', '.join(more)})" if more else ""
     sentence += f" after step {at:,}" if at != step else ""
-    return f"{sentence}, from {begun[1]:.3f} after step {begun[0]:,}." if begun[0] != at else f"{sentence}."
+    if begun[0] == at:
+        return f"{sentence}."
+    then = f"after step {begun[0]:,}" if begun[0] else "before the first step"
+    return f"{sentence}, from {begun[1]:.3f} {then}."
 
 
 def _tiles(facts: RunFacts) -> list[tuple[str, str, str]]:
@@ -110,8 +113,8 @@ def losses(facts: RunFacts) -> str:
         charts.append(_loss_chart("the loss in the second half", late, late_validation, half, last))
         closer = f"<h3>The second half, closer</h3>{charts[1]}"
     return (
-        '<section><h2>Loss</h2><p class="soft">Nats a token. Training: the mean since the line before, on '
-        "what is learned; validation: on documents held out.</p>"
+        '<section><h2>Loss</h2><p class="soft">Nats a token; training: the mean since the line before; '
+        "validation: on documents held out.</p>"
         f'<div class="card">{charts[0]}{closer}</div></section>'
     )
 
