@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
 # Lesson 4: preparing the model.
 #
-# Four ways to the first weights: random ones; those of a model that is there; of one with layers taken out (downscale);
-# of one with layers doubled (upscale). The course writes notebook cells for the last two; here each is an option.
+# Ways to the first weights: random ones; those of a model that is there (lesson 1 continued one); of one with layers
+# taken out (downscale); of one with layers doubled (upscale). The course writes notebook cells for the last two; here
+# each is an option.
 source "$(dirname "$0")/common.sh"
 needs "$out/3-tokens/recipe.json" "lesson 3"
 
-say "A base to start from: the model of \`make demo\`, trained on the mixture"
+say "Random weights: the model of \`make demo\`, which learns the mixture and is the base of what follows"
 run python -m trainer fit --config demo --data.path "$out/3-tokens/recipe.json" --run "$out/4-base" \
     --trainer.max-steps "$steps" --trainer.val-check-interval "$steps" --trainer.limit-val-batches 20
 base=$out/4-base/checkpoints/last
-
-say "Random weights: the same sizes, nothing learned"
-run python -m trainer init --model.preset demo --tokenizer "$out/3-tokenizer" --out "$out/4-models/random"
 
 say "Downscale: three of the four layers, the first two and the last one"
 run python -m trainer init --model.init.strategy downscale --model.init.source "$base" --model.init.layers 3 \

@@ -15,7 +15,5 @@ run tail -n 2 "$out/5-run/sources.csv"
 say "What to beat: a bigram model of the same tokens"
 run python examples/bigram.py "$out/3-tokens/prose"
 
-say "The same words continued by random weights, and by the trained model"
-for model in "$out/4-models/random" "$out/5-run/checkpoints/last"; do
-    run python -m trainer generate "$model" --prompt "Return the" --max-new-tokens 40 --temperature 0.7
-done
+say "What it writes; samples.csv and report.html have what it wrote before it was trained"
+run python -m trainer generate "$out/5-run/checkpoints/last" --prompt "Return the" --max-new-tokens 40 --temperature 0.7

@@ -29,6 +29,7 @@ def go_through(lesson: Path, out: Path) -> subprocess.CompletedProcess[str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(paths),
         "COURSE_OUT": str(out),
+        "OMP_NUM_THREADS": "1",
         "COURSE_STEPS": "12",
         "COURSE_LIMIT": "80",
     }
@@ -80,11 +81,7 @@ def check_4(out: Path, said: str) -> None:
         folder.name: AutoModelForCausalLM.from_pretrained(folder).config.num_hidden_layers
         for folder in (out / "4-models").iterdir()
     }
-    assert {name: layers[name] for name in ("random", "downscaled", "upscaled")} == {
-        "random": 4,
-        "downscaled": 3,
-        "upscaled": 6,
-    }
+    assert layers == {"downscaled": 3, "upscaled": 6}
 
 
 def check_5(out: Path, said: str) -> None:
@@ -102,7 +99,7 @@ def check_5(out: Path, said: str) -> None:
 def check_6(out: Path, said: str) -> None:
     assert "4-base" in said
     assert "bigram" in said
-    assert said.count("Return the") >= 2
+    assert "\nReturn the" in said
 
 
 def test_every_lesson_is_in_the_readme() -> None:
