@@ -201,11 +201,8 @@ def test_validation_loss_is_that_of_the_checkpoint(whole: FitConfig) -> None:
     assert losses(whole.run, "validation_loss")[20] == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("stop_after", [3, 8, 19])
-def test_resumed_equals_uninterrupted(
-    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
-) -> None:
-    stopped = config
+def fit_interrupted(config: FitConfig, stop_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until SIGINT comes behind so many steps."""
     real = SaveCheckpoints.on_train_batch_end
 
     def interrupt(callback: SaveCheckpoints, trainer: object, *rest: object) -> None:
@@ -215,10 +212,17 @@ def test_resumed_equals_uninterrupted(
 
     monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        fit(stopped)
+        fit(config)
     monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", real)
-    assert last_of(stopped).resolve().name == f"step-{stop_after:08d}"
-    resumed = weights(fit(dataclasses.replace(stopped, resume=stopped.run)))
+
+
+@pytest.mark.parametrize("stop_after", [3, 8, 19])
+def test_resumed_equals_uninterrupted(
+    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    fit_interrupted(config, stop_after, monkeypatch)
+    assert last_of(config).resolve().name == f"step-{stop_after:08d}"
+    resumed = weights(fit(dataclasses.replace(config, resume=config.run)))
     assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
     assert losses(stopped.run) == losses(whole.run)
     assert losses(stopped.run, "validation_loss") == losses(whole.run, "validation_loss")
