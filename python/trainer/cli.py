@@ -126,9 +126,11 @@ def _fit(config: FitConfig) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
+    from trainer.loggers import check_loggers
     from trainer.resolve import open_folder, resolve, schedule_of
     from trainer.run_folder import RunFolder
 
+    check_loggers(config.logger)
     # The folder of the run first: converting data may take long.
     if config.resume:
         RunFolder(Path(config.resume)).check_resumable(config)

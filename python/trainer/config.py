@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from prepcore.arguments import Parser, UsageError, option
+from prepcore.arguments import Parser, UsageError, option, parse_list
 
 ARCHITECTURE = (
     "hidden_size",
@@ -29,6 +29,25 @@ ARCHITECTURE = (
     "initializer_range",
 )
 """The options that describe a new model; where weights come from a source, they must say what it is."""
+
+
+LOGGERS = ("csv", "tensorboard", "wandb")
+"""Where the figures of a run go; the first is always written, since a run that continues reads it."""
+
+
+def parse_loggers(value: Any) -> tuple[str, ...]:
+    """Convert ``csv,tensorboard`` or a list of such names, each once and ``csv`` always among them.
+
+    Raises
+    ------
+    ValueError
+        When a name is not one of :data:`LOGGERS`.
+    """
+    names = parse_list(value)
+    for name in names:
+        if name not in LOGGERS:
+            raise ValueError(f"{name!r} is not a logger, wanted some of {', '.join(LOGGERS)}")
+    return tuple(name for name in LOGGERS if name == "csv" or name in names)
 
 
 def parse_keep(value: Any) -> str | tuple[int, ...]:
@@ -195,6 +214,11 @@ class TrainerConfig:
         None, "validate on the first N micro-batches only, of each source", minimum=1
     )
     log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
+    peak_tflops: float | None = option(
+        None,
+        "most that one device does, 10^12 operations a second, for MFU (that of known GPUs)",
+        minimum=0.001,
+    )
 
 
 Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]
@@ -282,6 +306,12 @@ class FitConfig:
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     seed: int = option(0, "seed of the weights and of the data order", minimum=0)
+    logger: tuple[str, ...] = option(
+        ("csv",),
+        "where the figures go: csv, always; tensorboard; wandb",
+        metavar="LIST",
+        parse=parse_loggers,
+    )
     prompts: str | None = option(
         None, "text file, a prompt a line, continued at each validation", metavar="FILE"
     )
