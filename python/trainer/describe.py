@@ -7,7 +7,7 @@ from typing import Any
 from transformers import LlamaForCausalLM
 
 from trainer.config import FitConfig
-from trainer.initialize import parameter_count
+from trainer.initialize.build import parameter_count
 from trainer.mixture import Mixture
 from trainer.resolve import RunNumbers
 from trainer.tokens import TokenFolder

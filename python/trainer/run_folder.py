@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def initialization(self) -> Path:
+        """What the first weights were made of (:mod:`trainer.initialize.facts`)."""
+        return self.path / "initialization.json"
+
+    @property
     def metrics(self) -> Path:
         """The log, a line an event."""
         return self.path / "metrics.csv"
