@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM
 
 from trainer.attention import PREFIX, WITH_BORDERS
 from trainer.compute import choose_attention, set_attention_dropout
-from trainer.config import ComputeConfig
+from trainer.config import ComputeConfig, OptimizerConfig
 from trainer.data import Batch
 from trainer.documents import document_borders, document_mask, row_borders
 from trainer.layers import prepare_layers
@@ -25,10 +25,6 @@ from trainer.loss import (
     whole_cross_entropy_sum,
 )
 from trainer.optimizer import build_optimizer
-
-if TYPE_CHECKING:
-    from trainer.config import OptimizerConfig
-
 
 KNOWN = ("input_ids", "position_ids", "labels", "borders")
 """What a batch may hold."""
@@ -49,7 +45,8 @@ class LlamaModule(lightning.LightningModule):
     optimizer
         Settings of AdamW.
     learning_rate
-        Learning rate of a step, counted from 0.
+        Learning rate of a step, counted from 0, such as a :class:`~trainer.schedule.Schedule`; None: that of
+        `optimizer` at every step.
     gradient_clip
         Largest norm of the whole gradient; None leaves it as it is.
     before_micro_batch
@@ -76,8 +73,8 @@ class LlamaModule(lightning.LightningModule):
         self,
         model: LlamaForCausalLM,
         *,
-        optimizer: OptimizerConfig,
-        learning_rate: Callable[[int], float],
+        optimizer: OptimizerConfig | None = None,
+        learning_rate: Callable[[int], float] | None = None,
         gradient_clip: float | None = 1.0,
         before_micro_batch: Callable[[], None] = lambda: None,
         validation_shares: Sequence[float] = (1.0,),
@@ -95,8 +92,9 @@ class LlamaModule(lightning.LightningModule):
         self._back_ends: dict[tuple[str, bool, bool], str] = {}
         # Whoever calls the model before this module did is guarded by any back end alike.
         model.set_attn_implementation(f"{PREFIX}sdpa")
-        self.optimizer_config = optimizer
-        self.learning_rate = learning_rate
+        self.optimizer_config = optimizer or OptimizerConfig()
+        peak = self.optimizer_config.learning_rate
+        self.learning_rate = learning_rate or (lambda step: peak)
         self.gradient_clip = gradient_clip
         self.before_micro_batch = before_micro_batch
         self.step_loss: Tensor | None = None
@@ -241,6 +239,11 @@ class LlamaModule(lightning.LightningModule):
         optimizer.step()
         optimizer.zero_grad()
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """Tell Lightning's own loggers and progress bar, where there are any: `fit` has others."""
+        if self.trainer.loggers or self.trainer.progress_bar_callback is not None:
+            self.log("loss", self.step_loss, prog_bar=True)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the sums of the validation before."""
         self._validation_sums = [[] for _ in self.validation_shares]
@@ -260,6 +263,8 @@ class LlamaModule(lightning.LightningModule):
         self.validation_loss = sum(
             share * loss for share, loss in zip(self.validation_shares, self.validation_losses, strict=True)
         )
+        # By this name Lightning's ModelCheckpoint and EarlyStopping can watch it.
+        self.log("validation_loss", self.validation_loss, prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build AdamW over the parameters, which are on their device by now."""
@@ -278,7 +283,8 @@ class LlamaModule(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is put back when training starts; the weights came with the model."""
-        checkpoint["state_dict"] = self.state_dict()
+        # Ours hold no weights; one that Lightning wrote in somebody's own training does.
+        checkpoint.setdefault("state_dict", self.state_dict())
         self._random_state = checkpoint["random_state"]
 
     def on_train_start(self) -> None:

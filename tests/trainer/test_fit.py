@@ -161,9 +161,12 @@ def test_what_a_run_leaves_behind(whole: FitConfig) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoints",
         "config.yaml",
+        "initialization.json",
         "loss.png",
         "loss.svg",
         "metrics.csv",
+        "report.html",
+        "run.json",
     ]
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == [
         "last",
@@ -355,5 +358,11 @@ def test_prompts_are_continued_at_each_validation(config: FitConfig, tmp_path: P
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("abc\n\nxyz\n")
     fit(dataclasses.replace(dotted(config, trainer={"max_steps": 3}), prompts=str(prompts)))
-    text = (Path(config.run) / "samples.txt").read_text()
-    assert text.count("--- step 0\nabc") == text.count("--- step 3\nxyz") == 1
+    lines = metrics.read(Path(config.run) / "samples.csv")
+    assert [(line["step"], line["prompt"]) for line in lines] == [
+        ("0", "abc"),
+        ("0", "xyz"),
+        ("3", "abc"),
+        ("3", "xyz"),
+    ]
+    assert all(line["continuation"] for line in lines)
