@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -145,7 +146,8 @@ def run_fit(config: Any, gate: Gate) -> None:
     """Do what `python -m trainer fit` does, with a gate before each step."""
     import pytorch_lightning as lightning
 
-    import trainer.fit
+    # The package has a function of that name, too.
+    fitting = import_module("trainer.fit")
     from trainer.callbacks.compilation import Compilation
 
     class Gated(lightning.Callback):
@@ -155,11 +157,11 @@ def run_fit(config: Any, gate: Gate) -> None:
                     gate.extra["compile_seconds"] = callback.seconds
             gate.step()
 
-    build = trainer.fit.build_trainer
-    trainer.fit.build_trainer = lambda config, callbacks, *rest, **named: build(
+    build = fitting.build_trainer
+    fitting.build_trainer = lambda config, callbacks, *rest, **named: build(
         config, [Gated(), *callbacks], *rest, **named
     )
-    trainer.fit.fit(config)
+    fitting.fit(config)
 
 
 def run_bare(config: Any, gate: Gate) -> None:
@@ -264,7 +266,7 @@ def work(case: str, variant: str, folder: Path) -> None:
     import pytorch_lightning  # noqa: F401
     from transformers import LlamaForCausalLM, Trainer  # noqa: F401
 
-    import trainer.fit  # noqa: F401
+    import_module("trainer.fit")
 
     vocabulary, packed, _ = CASES[case]
     config = configuration(folder, vocabulary, folder.parent / f"run-{variant}")
