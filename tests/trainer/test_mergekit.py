@@ -28,9 +28,7 @@ def merged(source: Path, slices: list[tuple[int, int]], out: Path, dtype: str) -
     recipe = {
         "merge_method": "passthrough",
         "dtype": dtype,
-        "slices": [
-            {"sources": [{"model": str(source), "layer_range": list(layers)}]} for layers in slices
-        ],
+        "slices": [{"sources": [{"model": str(source), "layer_range": list(layers)}]} for layers in slices],
     }
     options = MergeOptions(copy_tokenizer=False, quiet=True, lora_merge_cache=str(out / "cache"))
     run_merge(MergeConfiguration.model_validate(yaml.safe_load(yaml.safe_dump(recipe))), str(out), options)
