@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from prepcore.arguments import Parser, UsageError, option
+from prepcore.arguments import Parser, UsageError, option, parse_list
 
 ARCHITECTURE = (
     "hidden_size",
@@ -29,6 +29,25 @@ ARCHITECTURE = (
     "initializer_range",
 )
 """The options that describe a new model; where weights come from a source, they must say what it is."""
+
+
+LOGGERS = ("csv", "tensorboard", "wandb")
+"""Where the figures of a run go; the first is always written, since a run that continues reads it."""
+
+
+def parse_loggers(value: Any) -> tuple[str, ...]:
+    """Convert ``csv,tensorboard`` or a list of such names, each once and ``csv`` always among them.
+
+    Raises
+    ------
+    ValueError
+        When a name is not one of :data:`LOGGERS`.
+    """
+    names = parse_list(value)
+    for name in names:
+        if name not in LOGGERS:
+            raise ValueError(f"{name!r} is not a logger, wanted some of {', '.join(LOGGERS)}")
+    return tuple(name for name in LOGGERS if name == "csv" or name in names)
 
 
 def parse_keep(value: Any) -> str | tuple[int, ...]:
@@ -151,6 +170,9 @@ class ModelConfig:
         None, "one matrix for input and output (false)", metavar="true|false"
     )
     initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
+    attention_dropout: float | None = option(
+        None, "share of attention weights dropped in training (the source's, or 0)", minimum=0, maximum=0.99
+    )
     init: InitConfig = field(default_factory=InitConfig)
 
 
@@ -228,6 +250,75 @@ class TrainerConfig:
         None, "validate on the first N micro-batches only, of each source", minimum=1
     )
     log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
+    peak_tflops: float | None = option(
+        None,
+        "most that one device does, 10^12 operations a second, for MFU (that of known GPUs)",
+        minimum=0.001,
+    )
+
+
+Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]
+"""The ways to attend, of which `auto` is the fastest one that can."""
+
+Loss = Literal["auto", "chunked", "whole"]
+"""The ways to compute the loss, of which `auto` is chosen by size."""
+
+
+def parse_compile(value: Any) -> str:
+    """Convert ``auto``, ``on`` or ``off``, the last two of which YAML reads as true and false.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    if word not in ("auto", "on", "off"):
+        raise ValueError(f"{value!r} is not one of auto, on, off")
+    return str(word)
+
+
+def parse_activation_checkpointing(value: Any) -> str:
+    """Convert ``off``, ``full``, or how many layers there are to each that is recomputed.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = "off" if value is False else str(value)
+    if word in ("off", "full") or (word.isascii() and word.isdigit() and int(word) >= 1):
+        return word
+    raise ValueError(f"{value!r} is not off, full, or a whole number K for every K-th layer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How the arithmetic is done; apart from rounding, nothing here changes what is learned."""
+
+    attention: Attention = option(
+        "auto", "how documents are attended apart: the fastest here, or one of these"
+    )
+    loss: Loss = option("auto", "logits a chunk at a time (little memory) or all at once, chosen by size")
+    compile: str = option(
+        "auto",
+        "compile the layers: auto where a run is long enough",
+        metavar="auto|on|off",
+        parse=parse_compile,
+    )
+    activation_checkpointing: str = option(
+        "off",
+        "recompute instead of keeping what happens in all layers, or every K-th",
+        metavar="off|full|K",
+        parse=parse_activation_checkpointing,
+    )
+
+    @property
+    def recompute_every(self) -> int:
+        """How many layers there are to each that is recomputed; 0 for none."""
+        return int(
+            {"off": "0", "full": "1"}.get(self.activation_checkpointing, self.activation_checkpointing)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,8 +339,15 @@ class FitConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     seed: int = option(0, "seed of the weights and of the data order", minimum=0)
+    logger: tuple[str, ...] = option(
+        ("csv",),
+        "where the figures go: csv, always; tensorboard; wandb",
+        metavar="LIST",
+        parse=parse_loggers,
+    )
     prompts: str | None = option(
         None, "text file, a prompt a line, continued at each validation", metavar="FILE"
     )
@@ -257,6 +355,25 @@ class FitConfig:
     resume: str | None = option(
         None, "continue the run in this folder from its last checkpoint", metavar="RUN"
     )
+
+    def __post_init__(self) -> None:
+        attention, dropout = self.compute.attention, self.model.attention_dropout
+        if attention in ("split", "varlen") and dropout:
+            raise ValueError(
+                f"compute.attention is {attention}, which knows no dropout, but model.attention-dropout is "
+                f"{dropout}: wanted auto, eager or sdpa"
+            )
+        trainer = self.trainer
+        if attention == "varlen" and (trainer.accelerator == "cpu" or trainer.precision == "32-true"):
+            raise ValueError(
+                "compute.attention is varlen, which is for CUDA in bf16, but trainer.accelerator is "
+                f"{trainer.accelerator} and trainer.precision {trainer.precision}"
+            )
+        if attention == "split" and trainer.accelerator in ("gpu", "mps"):
+            raise ValueError(
+                "compute.attention is split, which is for CPUs, but trainer.accelerator is "
+                f"{trainer.accelerator}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from trainer.config import DataConfig
 from trainer.loss import IGNORED
 from trainer.mixture import Mixture
 from trainer.order import MixedOrder, Order, StepOrder
+from trainer.resolve import check_rows, rows_of_a_pass
+from trainer.rows import open_data
 from trainer.split import Split
 from trainer.tokens import TokenFolder
 
@@ -79,45 +83,70 @@ class PackedTokens(lightning.LightningDataModule):
     that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps
     in the training process itself; a worker process would cost more than the copy it saves.
 
+    An item of the training loader is an optimizer step: ``input_ids`` and as needed ``position_ids`` and
+    ``labels``, each of shape ``(micro-batches, rows, length)``. An item of a validation loader is one
+    micro-batch, ``(rows, length)``. One epoch of Lightning's is the whole run.
+
     Parameters
     ----------
     folder
-        The open token folder.
+        The open token folder, or what `prepcore pack` or `prepcore mix` wrote.
     length
-        Tokens in a row.
+        Tokens in a row; None: what the folder was packed for.
     micro
         Rows in a micro-batch.
     rows_per_step
-        Rows in an optimizer step, a multiple of ``micro``.
+        Rows in an optimizer step, a multiple of ``micro``; None: one micro-batch.
     total_steps
-        Optimizer steps of the whole run.
+        Optimizer steps of the whole run; None: one pass over the data.
     seed
         Chooses the order.
     isolate
-        Whether documents that share a row are hidden from each other.
+        Whether documents that share a row are hidden from each other, where their borders are known.
+
+    Raises
+    ------
+    UsageError
+        When the data is not what it should be, or has not one row.
+    ValueError
+        When a step is not a whole number of micro-batches.
     """
 
     def __init__(
         self,
-        folder: TokenFolder,
+        folder: TokenFolder | Path | str,
         *,
-        length: int,
-        micro: int,
-        rows_per_step: int,
-        total_steps: int,
-        seed: int,
-        isolate: bool,
+        length: int | None = None,
+        micro: int = 8,
+        rows_per_step: int | None = None,
+        total_steps: int | None = None,
+        seed: int = 0,
+        isolate: bool = True,
     ) -> None:
         super().__init__()
+        if not isinstance(folder, TokenFolder):
+            folder = open_data(DataConfig(path=str(folder)), lambda line: None)
         self.folder = folder
-        self.length = length
+        self.length = length or folder.sequence_length
         self.micro = micro
-        self.rows_per_step = rows_per_step
-        self.total_steps = total_steps
+        self.rows_per_step = rows_per_step or micro
+        if self.rows_per_step % micro:
+            raise ValueError(
+                f"rows_per_step is {rows_per_step}, wanted a multiple of the {micro} rows of a micro-batch"
+            )
+        check_rows(folder, self.length)
+        self.total_steps = total_steps or max(1, rows_of_a_pass(folder, self.length) // self.rows_per_step)
         self.seed = seed
-        self.isolate = isolate
+        self.isolate = isolate and folder.borders
         self.first_step = 0
         self.order = self._order()
+
+    @property
+    def validation_shares(self) -> tuple[float, ...]:
+        """Share of each source in the validation loss, as the module wants it: a folder is one source."""
+        if isinstance(self.folder, Mixture) and self.folder.validation is not None:
+            return self.folder.validation.shares
+        return (1.0,)
 
     def _order(self) -> StepOrder | MixedOrder:
         if isinstance(self.folder, Mixture):

@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytorch_lightning as lightning
 import torch
+from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
-from trainer.callbacks.checkpoint import SaveCheckpoints
-from trainer.callbacks.metrics import Metrics, validated
-from trainer.callbacks.plot import Plot
-from trainer.callbacks.samples import Samples, read_prompts
-from trainer.callbacks.sources import Sources
-from trainer.callbacks.throughput import Throughput
+from trainer.callbacks.metrics import validated
+from trainer.callbacks.samples import read_prompts
+from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, tokenizer_of
-from trainer.config import FitConfig
+from trainer.compute import describe_compute, resolve_compute, set_attention_dropout
+from trainer.config import ComputeConfig, FitConfig
 from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
@@ -27,14 +26,18 @@ from trainer.initialize.build import Initialized, build
 from trainer.initialize.facts import Facts
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.surgery import train_only
+from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
+from trainer.report.facts import RunFacts
+from trainer.report.sections import headline
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
 from trainer.tokenizer import open_tokenizer
 from trainer.tokens import TokenFolder
+from trainer.values import checked
 
 
 def fit(config: FitConfig) -> Path:
@@ -59,7 +62,9 @@ def fit(config: FitConfig) -> Path:
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
+    config = checked(config)
     check_accelerator(config.trainer.accelerator)
+    check_loggers(config.logger)
     notes: list[str] = []
     folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
@@ -81,6 +86,7 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            compute = settle_compute(config, model, numbers)
             if config.model.init.train == "new-blocks" and (layers := Facts.read(run.initialization).layers):
                 train_only(model, layers.new)
             changes += note_mixture(run, folder)
@@ -90,54 +96,43 @@ def fit(config: FitConfig) -> Path:
                 display.line(f"  changed {change}")
         else:
             model, facts = first_model(config, folder, numbers, display)
+            compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
             facts.write(run.initialization)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
+        data = packed_tokens(config, folder, numbers, first_step)
         module = LlamaModule(
             model,
             optimizer=config.optimizer,
             learning_rate=schedule,
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
-            validation_shares=validation_shares(folder),
+            validation_shares=data.validation_shares,
+            compute=compute,
         )
-        data = packed_tokens(config, folder, numbers, first_step)
-        throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
-        callbacks: list[lightning.Callback] = [
-            throughput,
-            Metrics(
-                run.metrics,
-                throughput,
-                display,
-                every=config.trainer.log_every_n_steps,
-                first_step=first_step,
-                tokens_per_step=numbers.tokens_per_step,
-                tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
-            ),
-            SaveCheckpoints(
-                run.checkpoints,
-                throughput,
-                every=config.checkpoint.interval or config.trainer.val_check_interval,
-                keep=config.checkpoint.keep,
-                first_step=first_step,
-            ),
-            Plot(run.metrics, run.path),
-        ]
-        if isinstance(folder, Mixture):
-            callbacks.append(
-                Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step)
-            )
-        if tokenizer is not None:
-            callbacks.append(Samples(prompts, tokenizer, run.samples, display))
+        watchers = watch(
+            config,
+            run,
+            folder,
+            numbers,
+            data,
+            model,
+            display,
+            first_step=first_step,
+            prompts=prompts,
+            tokenizer=tokenizer,
+            compiled=compute.compile == "on",
+        )
         trainer = build_trainer(
             config,
-            callbacks,
+            watchers.callbacks,
             HuggingFaceCheckpoint(model, folder.tokenizer),
             run,
             validates=folder.validation is not None,
         )
-        display.line(describe(config, model, folder, numbers, trainer))
+        display.line(describe(config, model, folder, numbers, trainer, watchers.compute))
+        display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -145,10 +140,11 @@ def fit(config: FitConfig) -> Path:
             saved = f"continue with --resume {run.path}" if step else f"nothing was saved in {run.path}"
             display.line(f"stopped after step {step}; {saved}")
             raise (KeyboardInterrupt if stop.number == signal.SIGINT else Terminated) from stopped
+        finally:
+            watchers.close()
         last = run.checkpoints / LAST
-        display.line(
-            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, loss.png beside it"
-        )
+        display.line(headline(RunFacts.gather(run)))
+        display.line(f"checkpoint {last}, log {run.metrics}, page {run.report}")
         return last
 
 
@@ -171,6 +167,19 @@ def first_model(config: FitConfig, folder: TokenFolder, numbers: RunNumbers, dis
     return made
 
 
+def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbers) -> ComputeConfig:
+    """Settle how a run is computed, while nothing of it is written yet."""
+    set_attention_dropout(model, config.model.attention_dropout)
+    return resolve_compute(
+        config,
+        model,
+        length=numbers.length,
+        tokens=numbers.total_steps * numbers.tokens_per_step,
+        precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
+        packed=numbers.isolate,
+    )
+
+
 def packed_tokens(
     config: FitConfig, folder: TokenFolder, numbers: RunNumbers, first_step: int
 ) -> PackedTokens:
@@ -191,13 +200,6 @@ def packed_tokens(
 def note_mixture(run: RunFolder, folder: TokenFolder) -> list[str]:
     """Write down the recipe of a run, where it has one; return what it changes, a line each."""
     return run.note_mixture(folder.recipe) if isinstance(folder, Mixture) else []
-
-
-def validation_shares(folder: TokenFolder) -> tuple[float, ...]:
-    """Return the share of each source in the validation loss: a folder is one source."""
-    if isinstance(folder, Mixture) and folder.validation is not None:
-        return folder.validation.shares
-    return (1.0,)
 
 
 def build_trainer(

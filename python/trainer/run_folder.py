@@ -65,8 +65,18 @@ class RunFolder:
 
     @property
     def samples(self) -> Path:
-        """Continuations of the prompts over the run."""
-        return self.path / "samples.txt"
+        """Continuations of the prompts over the run, a line a prompt and validation."""
+        return self.path / "samples.csv"
+
+    @property
+    def about(self) -> Path:
+        """What the run is: sizes, lengths, device, versions."""
+        return self.path / "run.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows the run."""
+        return self.path / "report.html"
 
     @property
     def checkpoints(self) -> Path:
@@ -195,6 +205,11 @@ def point_last(folder: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(folder.name)
     fresh.replace(link)
+
+
+def values_of(config: Any) -> dict[str, Any]:
+    """Return the values of a configuration by dotted keys, as Python writes them."""
+    return dict(_leaves(config))
 
 
 def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

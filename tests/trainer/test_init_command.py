@@ -212,7 +212,7 @@ def test_initialize_in_a_program(source: Path) -> None:
 
 
 def test_a_real_model_starts_at_its_own_perplexity(stories: Path, shared: Path, tmp_path: Path) -> None:
-    """`continue` of stories260k on TinyStories: the first validation is what stock transformers makes of it."""
+    """The first validation of `continue` on TinyStories is what stock transformers makes of stories260k."""
     sample = shared / "data" / "corpus" / "tinystories-sample.jsonl.zst"
     lines = pl.read_ndjson(sample).head(80)["text"].to_list()
     tokenizer = Tokenizer.from_file(str(stories / "tokenizer.json"))
@@ -239,8 +239,7 @@ def test_a_real_model_starts_at_its_own_perplexity(stories: Path, shared: Path, 
         total += F.cross_entropy(torch.cat(pieces)[:-1], filled[1:], reduction="sum").item()
         targets += int((filled[1:] != -100).sum())
     own = total / targets
-    print(
-        f"stories260k: perplexity {math.exp(own):.4f} by transformers, {float(first['perplexity']):.4f} by fit"
-    )
+    by_fit = float(first["perplexity"])
+    print(f"stories260k: perplexity {math.exp(own):.4f} by transformers, {by_fit:.4f} by fit")
     assert float(first["validation_loss"]) == pytest.approx(own, abs=1e-5)
     assert 4 < math.exp(own) < 6

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as lightning
 
 from trainer.callbacks.lines import read
+from trainer.display import Say
 
 
 class Plot(lightning.Callback):
@@ -19,19 +20,32 @@ class Plot(lightning.Callback):
         The log.
     folder
         Where the pictures go.
+    say
+        Is told of the first failure: a picture that cannot be drawn costs the picture and never the run.
     """
 
-    def __init__(self, metrics: Path, folder: Path) -> None:
+    def __init__(self, metrics: Path, folder: Path, say: Say) -> None:
         self.metrics = metrics
         self.folder = folder
+        self.say = say
+        self._failed = False
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Draw what there is."""
-        draw(self.metrics, self.folder)
+        self.draw()
 
     def on_train_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Draw the end."""
-        draw(self.metrics, self.folder)
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the pictures."""
+        try:
+            draw(self.metrics, self.folder)
+        except Exception as error:  # a full disk, or what other people's code raises
+            if not self._failed:
+                self._failed = True
+                self.say(f"loss.png and loss.svg cannot be drawn, and the run goes on: {error}")
 
 
 def draw(metrics: Path, folder: Path) -> None:
