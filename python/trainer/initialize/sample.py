@@ -139,7 +139,8 @@ def block_influence(model: LlamaForCausalLM, sample: Sample, tokens: int) -> tup
         for handle in handles:
             handle.remove()
     tokens_measured = int(total)
-    return [1 - value / max(1, tokens_measured) for value in sums.tolist()], tokens_measured
+    # A cosine in fp32 may exceed 1 by a rounding.
+    return [max(0.0, 1 - value / max(1, tokens_measured)) for value in sums.tolist()], tokens_measured
 
 
 def _watch(block: nn.Module, layer: int, add: Any) -> Any:
