@@ -224,8 +224,8 @@ def test_resumed_equals_uninterrupted(
     assert last_of(config).resolve().name == f"step-{stop_after:08d}"
     resumed = weights(fit(dataclasses.replace(config, resume=config.run)))
     assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
-    assert losses(stopped.run) == losses(whole.run)
-    assert losses(stopped.run, "validation_loss") == losses(whole.run, "validation_loss")
+    assert losses(config.run) == losses(whole.run)
+    assert losses(config.run, "validation_loss") == losses(whole.run, "validation_loss")
 
 
 def test_a_stop_inside_a_step_saves_the_weights_before_it(
