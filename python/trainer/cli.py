@@ -47,6 +47,10 @@ INIT_EXAMPLES = """
                 --model.init.source SOURCE --model.init.layers 10
   deeper:     python -m trainer init --out DIR --model.init.strategy upscale
                 --model.init.source SOURCE --model.init.layers 16
+  by influence:  python -m trainer init --out DIR --tokens TOKENS --model.init.strategy downscale
+                --model.init.source SOURCE --model.init.layers 10 --model.init.keep block-influence
+  more tokens:  python -m trainer init --out DIR --tokenizer LARGER --model.init.strategy continue
+                --model.init.source SOURCE --model.init.vocabulary extend
 """
 
 GENERATE_EXAMPLES = """
@@ -125,6 +129,7 @@ def _fit(config: FitConfig) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
+    from trainer.initialize.source import check_source
     from trainer.loggers import check_loggers
     from trainer.resolve import open_folder, resolve, schedule_of
     from trainer.run_folder import RunFolder
@@ -136,11 +141,17 @@ def _check(config: FitConfig) -> None:
     else:
         RunFolder(Path(config.run)).check_new()
     folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-    schedule_of(config, resolve(config, folder).total_steps)
+    numbers = resolve(config, folder)
+    schedule_of(config, numbers.total_steps)
+    if not config.resume:
+        check_source(config.model, folder=folder, length=numbers.length)
 
 
 @needs_training_packages
 def _init(config: InitializeConfig) -> int:
+    from trainer.init import check
+
+    check(config)
     prepare_threads()
     quiet_transformers()
     from trainer.init import init

@@ -51,44 +51,65 @@ def parse_loggers(value: Any) -> tuple[str, ...]:
 
 
 def parse_keep(value: Any) -> str | tuple[int, ...]:
-    """Convert ``middle``, ``last`` or a list of layer numbers such as ``0,1,4``.
+    """Convert ``middle``, ``last``, ``block-influence`` or a list of layer numbers such as ``0,1,4``.
 
     Raises
     ------
     ValueError
         When it is none of these.
     """
-    if value in ("middle", "last"):
+    if value in ("middle", "last", "block-influence"):
         return str(value)
     items = value.strip("[] ").split(",") if isinstance(value, str) else value
     try:
         return tuple(int(item) for item in items)
     except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is not middle, last, or a list of layers such as 0,1,4") from None
+        raise ValueError(
+            f"{value!r} is not middle, last, block-influence, or a list of layers such as 0,1,4"
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitConfig:
     """Where the first weights come from."""
 
-    strategy: Literal["random", "continue", "downscale", "upscale"] = option(
-        "random", "fresh weights, or those of a source: all, with fewer layers, or with more"
+    strategy: Literal["random", "continue", "downscale", "upscale", "expand", "stack"] = option(
+        "random",
+        "fresh weights, or those of a source: all, with fewer layers, with more (upscale as SOLAR, expand as "
+        "LLaMA-Pro, stack as G_stack)",
     )
     source: str | None = option(
         None, "Hugging Face folder, hub id or checkpoint to take weights from", metavar="FOLDER_OR_ID"
     )
-    layers: int | None = option(None, "layers wanted after downscale or upscale", minimum=1)
+    layers: int | None = option(None, "layers wanted after a surgery", minimum=1)
     keep: str | tuple[int, ...] | None = option(
         None,
-        "source layers in their new order: middle (first and last, the default of downscale), last, or 0,1,4",
-        metavar="middle|last|LIST",
+        "source layers in their new order: middle (first and last, the default of downscale), last, "
+        "block-influence (those that change the hidden states most), or 0,1,4",
+        metavar="middle|last|block-influence|LIST",
         parse=parse_keep,
+    )
+    sample_tokens: int | None = option(
+        None, "tokens that the influence of blocks is measured on (32768)", minimum=1
+    )
+    vocabulary: Literal["refuse", "extend"] = option(
+        "refuse", "what becomes of tokens that the data has and the source lacks: rows are added by extend"
+    )
+    train: Literal["all", "new-blocks"] = option(
+        "all", "which weights learn: after expand, the new blocks alone if asked for"
+    )
+    distribution: Literal["normal", "truncated"] | None = option(
+        None, "random weights: normal (the default), or truncated at two deviations"
+    )
+    depth_scaled: bool = option(
+        False, "divide random output projections by the root of twice the layers", metavar="true|false"
     )
 
     def __post_init__(self) -> None:
         if self.strategy == "random":
-            self._refuse("source", "layers", "keep")
+            self._refuse("source", "layers", "keep", "sample_tokens", "vocabulary", "train")
             return
+        self._refuse("distribution", "depth_scaled")
         if self.source is None:
             raise ValueError(
                 f"model.init.strategy is {self.strategy}: wanted model.init.source, the folder of a model"
@@ -96,21 +117,36 @@ class InitConfig:
         if self.strategy == "continue":
             self._refuse("layers", "keep")
         elif self.layers is None and not isinstance(self.keep, tuple):
+            or_list = ", or keep as a list" if self.strategy in ("downscale", "upscale") else ""
+            raise ValueError(f"model.init.strategy is {self.strategy}: wanted model.init.layers N{or_list}")
+        self._check_keep()
+        if self.strategy != "expand":
+            self._refuse("train")
+        elif self.train == "new-blocks" and self.vocabulary == "extend":
             raise ValueError(
-                f"model.init.strategy is {self.strategy}: wanted model.init.layers N, or keep as a list"
+                "model.init.train is new-blocks, but the rows that model.init.vocabulary extend adds are in "
+                "no block and would never learn: wanted train all"
             )
+
+    def _check_keep(self) -> None:
+        if self.strategy in ("expand", "stack"):
+            self._refuse("keep")
         if self.strategy == "upscale" and isinstance(self.keep, str):
             raise ValueError(f"model.init.keep is {self.keep}, which is for downscale; upscale takes a list")
         if isinstance(self.keep, tuple) and self.layers not in (None, len(self.keep)):
             raise ValueError(
                 f"model.init.layers is {self.layers}, but model.init.keep lists {len(self.keep)} layers"
             )
+        if self.sample_tokens is not None and self.keep != "block-influence":
+            raise ValueError("model.init.sample-tokens has no effect without model.init.keep block-influence")
 
     def _refuse(self, *names: str) -> None:
+        defaults = {each.name: each.default for each in dataclasses.fields(self)}
         for name in names:
-            if getattr(self, name) is not None:
+            if getattr(self, name) != defaults[name]:
                 raise ValueError(
-                    f"model.init.{name} has no effect when model.init.strategy is {self.strategy}"
+                    f"model.init.{name.replace('_', '-')} has no effect when model.init.strategy is "
+                    f"{self.strategy}"
                 )
 
 
@@ -260,7 +296,33 @@ class InitializeConfig:
     out: str = option(help="folder to write, new or empty", metavar="DIR")
     model: ModelConfig = field(default_factory=ModelConfig)
     tokenizer: str | None = option(None, "folder of tokenizer files (those of the source)", metavar="DIR")
+    tokens: str | None = option(
+        None,
+        "token folder or recipe: the loss is measured on it before and after, and the influence of blocks",
+        metavar="DIR_OR_RECIPE",
+    )
     seed: int = option(0, "seed of random weights", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.model.init.train != "all":
+            raise ValueError("model.init.train has no effect in init, which trains nothing")
+        check_measurable(self.model.init, tokens=self.tokens, tokenizer=self.tokenizer)
+
+
+def check_measurable(init: InitConfig, *, tokens: str | None, tokenizer: str | None) -> None:
+    """Refuse an initialisation that needs data where there is none.
+
+    Raises
+    ------
+    ValueError
+        Naming what is wanted.
+    """
+    if init.keep == "block-influence" and tokens is None:
+        raise ValueError("model.init.keep is block-influence: wanted tokens, the folder to measure it on")
+    if init.vocabulary == "extend" and tokens is None and tokenizer is None:
+        raise ValueError(
+            "model.init.vocabulary is extend: wanted tokenizer, the folder of the one that has more tokens"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from transformers import LlamaForCausalLM
 
 from trainer.config import FitConfig
 from trainer.flops import FORMULA, Compute, LlamaSizes, flops_in_words
-from trainer.initialize import parameter_count
+from trainer.initialize.build import parameter_count
 from trainer.mixture import Mixture
 from trainer.resolve import RunNumbers
 from trainer.tokens import TokenFolder

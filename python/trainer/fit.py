@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytorch_lightning as lightning
 import torch
-from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
@@ -15,14 +14,16 @@ from trainer.callbacks.metrics import validated
 from trainer.callbacks.samples import read_prompts
 from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
-from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
+from trainer.checks import check_accelerator, check_fit, tokenizer_of
 from trainer.config import FitConfig
-from trainer.data import PackedTokens, Rows
+from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
-from trainer.initialize import from_source
+from trainer.initialize.around import Sample, Surroundings
+from trainer.initialize.build import Initialized, build
+from trainer.initialize.facts import Facts
 from trainer.initialize.pretrained import open_source
-from trainer.initialize.random import random_configuration, random_model
+from trainer.initialize.surgery import train_only
 from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
@@ -32,12 +33,9 @@ from trainer.report.sections import headline
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
-from trainer.tokenizer import check_same_ids, hub_tokenizer, open_tokenizer
+from trainer.tokenizer import open_tokenizer
 from trainer.tokens import TokenFolder
 from trainer.values import checked
-
-# Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
-SAMPLE_TOKENS = 4096
 
 
 def fit(config: FitConfig) -> Path:
@@ -86,14 +84,17 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            if config.model.init.train == "new-blocks" and (layers := Facts.read(run.initialization).layers):
+                train_only(model, layers.new)
             changes += note_mixture(run, folder)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
             for change in changes:
                 display.line(f"  changed {change}")
         else:
-            model = first_model(config, folder, numbers, display)
+            model, facts = first_model(config, folder, numbers, display)
             run = RunFolder.begin(config)
+            facts.write(run.initialization)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
         data = packed_tokens(config, folder, numbers, first_step)
@@ -140,50 +141,23 @@ def fit(config: FitConfig) -> Path:
         return last
 
 
-def first_model(
-    config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display
-) -> LlamaForCausalLM:
+def first_model(config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display) -> Initialized:
     """Make the model a run begins with, and say what was made of what."""
-    source = config.model.init.source
-    if source is None:
-        described = random_configuration(
-            config.model,
-            vocabulary_size=folder.vocabulary_size,
-            sequence_length=numbers.length,
-            bos=folder.bos,
-            eos=folder.eos,
-        )
-        check_length(described, "the new model", numbers)
-        return random_model(described, config.seed)
-    if folder.tokenizer is not None and not Path(source).is_dir():
-        downloaded = hub_tokenizer(source)
-        if downloaded is not None:
-            check_same_ids(folder.tokenizer, downloaded)
-    surgery = from_source(config.model)
-    check_fit(surgery.model, source, folder, numbers)
-    display.line(
-        f"{config.model.init.strategy} of {config.model.init.source}: source layers {surgery.layers}"
+    device = "cuda" if config.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    around = Surroundings(
+        tokenizer=folder.tokenizer,
+        vocabulary_size=folder.vocabulary_size,
+        bos=folder.bos,
+        eos=folder.eos,
+        sequence_length=numbers.length,
+        sample=Sample(folder, numbers.length, numbers.isolate, device),
     )
-    before = sample_loss(config, surgery.source, folder, numbers)
-    if surgery.changed:
-        after = sample_loss(config, surgery.model, folder, numbers)
-        display.line(f"loss on a sample: {before:.4f} nats/token before the surgery, {after:.4f} after")
-    else:
-        display.line(f"loss on a sample: {before:.4f} nats/token")
-    return surgery.model
-
-
-@torch.inference_mode()
-def sample_loss(
-    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers
-) -> float:
-    """Return the loss on the first rows held out (or of the training data), in nats a token."""
-    split = folder.validation or folder.train
-    module = LlamaModule(model, optimizer=config.optimizer, learning_rate=lambda step: 0.0)
-    rows = min(max(1, SAMPLE_TOKENS // numbers.length), split.rows(numbers.length))
-    batch = Rows(split, length=numbers.length, micro=rows, isolate=numbers.isolate)[0]
-    loss, targets = module.loss_sum(batch)
-    return float(loss / targets)
+    made = build(config.model, around, seed=config.seed, say=display.line)
+    source = config.model.init.source
+    check_fit(made.model, source or "the new model", folder, numbers)
+    if source is not None:
+        display.line(str(made.facts))
+    return made
 
 
 def packed_tokens(

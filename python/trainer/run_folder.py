@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def initialization(self) -> Path:
+        """What the first weights were made of (:mod:`trainer.initialize.facts`)."""
+        return self.path / "initialization.json"
+
+    @property
     def metrics(self) -> Path:
         """The log, a line an event."""
         return self.path / "metrics.csv"
@@ -67,11 +72,6 @@ class RunFolder:
     def about(self) -> Path:
         """What the run is: sizes, lengths, device, versions."""
         return self.path / "run.json"
-
-    @property
-    def initialization(self) -> Path:
-        """What was made of what, where the weights come from a source."""
-        return self.path / "initialization.json"
 
     @property
     def report(self) -> Path:

@@ -161,6 +161,7 @@ def test_what_a_run_leaves_behind(whole: FitConfig) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoints",
         "config.yaml",
+        "initialization.json",
         "loss.png",
         "loss.svg",
         "metrics.csv",
