@@ -11,7 +11,7 @@ from typing import TypeVar
 from prepcore.arguments import Command, Program, UsageError
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
-from trainer.process import prepare_threads, quiet_lightning, quiet_transformers
+from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
 
 Config = TypeVar("Config")
 
@@ -119,6 +119,7 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
 def _fit(config: FitConfig) -> int:
     _check(config)
     prepare_threads()
+    keep_freed_memory()
     quiet_transformers()
     quiet_lightning()
     from trainer.fit import fit

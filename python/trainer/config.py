@@ -170,6 +170,9 @@ class ModelConfig:
         None, "one matrix for input and output (false)", metavar="true|false"
     )
     initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
+    attention_dropout: float | None = option(
+        None, "share of attention weights dropped in training (the source's, or 0)", minimum=0, maximum=0.99
+    )
     init: InitConfig = field(default_factory=InitConfig)
 
 
@@ -254,6 +257,70 @@ class TrainerConfig:
     )
 
 
+Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]
+"""The ways to attend, of which `auto` is the fastest one that can."""
+
+Loss = Literal["auto", "chunked", "whole"]
+"""The ways to compute the loss, of which `auto` is chosen by size."""
+
+
+def parse_compile(value: Any) -> str:
+    """Convert ``auto``, ``on`` or ``off``, the last two of which YAML reads as true and false.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    if word not in ("auto", "on", "off"):
+        raise ValueError(f"{value!r} is not one of auto, on, off")
+    return str(word)
+
+
+def parse_activation_checkpointing(value: Any) -> str:
+    """Convert ``off``, ``full``, or how many layers there are to each that is recomputed.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = "off" if value is False else str(value)
+    if word in ("off", "full") or (word.isascii() and word.isdigit() and int(word) >= 1):
+        return word
+    raise ValueError(f"{value!r} is not off, full, or a whole number K for every K-th layer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How the arithmetic is done; apart from rounding, nothing here changes what is learned."""
+
+    attention: Attention = option(
+        "auto", "how documents are attended apart: the fastest here, or one of these"
+    )
+    loss: Loss = option("auto", "logits a chunk at a time (little memory) or all at once, chosen by size")
+    compile: str = option(
+        "auto",
+        "compile the layers: auto where a run is long enough",
+        metavar="auto|on|off",
+        parse=parse_compile,
+    )
+    activation_checkpointing: str = option(
+        "off",
+        "recompute instead of keeping what happens in all layers, or every K-th",
+        metavar="off|full|K",
+        parse=parse_activation_checkpointing,
+    )
+
+    @property
+    def recompute_every(self) -> int:
+        """How many layers there are to each that is recomputed; 0 for none."""
+        return int(
+            {"off": "0", "full": "1"}.get(self.activation_checkpointing, self.activation_checkpointing)
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
     """What is kept of a run."""
@@ -272,6 +339,7 @@ class FitConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     seed: int = option(0, "seed of the weights and of the data order", minimum=0)
     logger: tuple[str, ...] = option(
@@ -287,6 +355,25 @@ class FitConfig:
     resume: str | None = option(
         None, "continue the run in this folder from its last checkpoint", metavar="RUN"
     )
+
+    def __post_init__(self) -> None:
+        attention, dropout = self.compute.attention, self.model.attention_dropout
+        if attention in ("split", "varlen") and dropout:
+            raise ValueError(
+                f"compute.attention is {attention}, which knows no dropout, but model.attention-dropout is "
+                f"{dropout}: wanted auto, eager or sdpa"
+            )
+        trainer = self.trainer
+        if attention == "varlen" and (trainer.accelerator == "cpu" or trainer.precision == "32-true"):
+            raise ValueError(
+                "compute.attention is varlen, which is for CUDA in bf16, but trainer.accelerator is "
+                f"{trainer.accelerator} and trainer.precision {trainer.precision}"
+            )
+        if attention == "split" and trainer.accelerator in ("gpu", "mps"):
+            raise ValueError(
+                "compute.attention is split, which is for CPUs, but trainer.accelerator is "
+                f"{trainer.accelerator}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

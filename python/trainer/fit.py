@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytorch_lightning as lightning
 import torch
+from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
@@ -15,7 +16,8 @@ from trainer.callbacks.samples import read_prompts
 from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, tokenizer_of
-from trainer.config import FitConfig
+from trainer.compute import describe_compute, resolve_compute, set_attention_dropout
+from trainer.config import ComputeConfig, FitConfig
 from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
@@ -84,6 +86,7 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            compute = settle_compute(config, model, numbers)
             if config.model.init.train == "new-blocks" and (layers := Facts.read(run.initialization).layers):
                 train_only(model, layers.new)
             changes += note_mixture(run, folder)
@@ -93,6 +96,7 @@ def fit(config: FitConfig) -> Path:
                 display.line(f"  changed {change}")
         else:
             model, facts = first_model(config, folder, numbers, display)
+            compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
             facts.write(run.initialization)
             note_mixture(run, folder)
@@ -105,6 +109,7 @@ def fit(config: FitConfig) -> Path:
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
             validation_shares=data.validation_shares,
+            compute=compute,
         )
         watchers = watch(
             config,
@@ -117,6 +122,7 @@ def fit(config: FitConfig) -> Path:
             first_step=first_step,
             prompts=prompts,
             tokenizer=tokenizer,
+            compiled=compute.compile == "on",
         )
         trainer = build_trainer(
             config,
@@ -126,6 +132,7 @@ def fit(config: FitConfig) -> Path:
             validates=folder.validation is not None,
         )
         display.line(describe(config, model, folder, numbers, trainer, watchers.compute))
+        display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -158,6 +165,19 @@ def first_model(config: FitConfig, folder: TokenFolder, numbers: RunNumbers, dis
     if source is not None:
         display.line(str(made.facts))
     return made
+
+
+def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbers) -> ComputeConfig:
+    """Settle how a run is computed, while nothing of it is written yet."""
+    set_attention_dropout(model, config.model.attention_dropout)
+    return resolve_compute(
+        config,
+        model,
+        length=numbers.length,
+        tokens=numbers.total_steps * numbers.tokens_per_step,
+        precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
+        packed=numbers.isolate,
+    )
 
 
 def packed_tokens(

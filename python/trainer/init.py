@@ -47,6 +47,7 @@ def init(config: InitializeConfig) -> str:
         is another than that of the source.
     """
     from trainer.checkpoint import write_folder
+    from trainer.compute import set_attention_dropout
     from trainer.initialize.build import build
 
     out = Path(config.out)
@@ -55,6 +56,7 @@ def init(config: InitializeConfig) -> str:
         named = _files_of(config.tokenizer, "tokenizer", Path(scratch)) if config.tokenizer else None
         around = _surroundings(config, None if named is None else str(named))
         made = build(config.model, around, seed=config.seed, dtype="auto", say=_say)
+        set_attention_dropout(made.model, config.model.attention_dropout)
         write_folder(made.model, _written_tokenizer(config, named, around, Path(scratch)), out)
     made.facts.write(out / FILE)
     return f"{made.facts}\nwritten to {out}"

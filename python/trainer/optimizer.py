@@ -51,5 +51,5 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ad
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
-        fused=device.type == "cuda",
+        fused=device.type in ("cpu", "cuda"),
     )

@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 
 from trainer.about import write_about
 from trainer.callbacks.checkpoint import SaveCheckpoints
+from trainer.callbacks.compilation import Compilation
 from trainer.callbacks.metrics import Metrics
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.report import Report
@@ -66,12 +67,13 @@ def watch(
     first_step: int,
     prompts: Sequence[str],
     tokenizer: Tokenizer | None,
+    compiled: bool,
 ) -> Watchers:
     """Make the callbacks and loggers of a run.
 
     The loggers come first, since they look at the log before the lines of lost steps are cut from it. Among
-    the callbacks the clock comes first, who writes lines next, the checkpoint before what may fail, and the
-    report last, since it reads what the others wrote.
+    the callbacks what compiles comes first, where layers are compiled; then the clock, who writes lines,
+    the checkpoint before what may fail, and the report last, since it reads what the others wrote.
     """
     settings = config.trainer
     device, precision = (
@@ -92,6 +94,7 @@ def watch(
     )
     throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
     callbacks: list[lightning.Callback] = [
+        *([Compilation(display)] if compiled else []),
         throughput,
         Metrics(
             run.metrics,
