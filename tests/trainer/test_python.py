@@ -61,7 +61,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     program = (
         "import sys, trainer; from trainer import FitConfig, Schedule\n"
         "assert not {'torch', 'pytorch_lightning', 'transformers'} & set(sys.modules)\n"
-        "assert {'fit', 'initialize', 'LlamaModule'} <= set(dir(trainer))"
+        "assert {'fit', 'initialize', 'LlamaModule'} <= set(dir(trainer))\n"
+        "import trainer.initialize.facts\n"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -72,7 +74,9 @@ def test_the_names_are_the_functions_whatever_was_imported_before(before: str) -
         f"{before}\nimport trainer\nfrom trainer import fit\n"
         "assert callable(fit) and callable(trainer.fit) and trainer.fit is fit\n"
         "from trainer.fit import build_trainer\nimport trainer.fit\n"
-        "assert trainer.fit is fit and sys.modules['trainer.fit'].fit is fit"
+        "assert trainer.fit is fit and sys.modules['trainer.fit'].fit is fit\n"
+        "from trainer import initialize\n"
+        "assert trainer.initialize is initialize and initialize.__name__ == 'initialize'"
     )
     subprocess.run([sys.executable, "-c", f"import sys\n{program}"], check=True)
 
@@ -134,6 +138,13 @@ def test_fit_runs_in_a_thread(tokens: Path, tmp_path: Path, monkeypatch: pytest.
     thread.start()
     thread.join()
     assert done == [tmp_path / "run" / "checkpoints" / "last"]
+
+
+def test_initialize_makes_a_model_of_another(tmp_path: Path) -> None:
+    tiny_llama().save_pretrained(tmp_path / "base")
+    made = trainer.initialize("upscale", tmp_path / "base", layers=4)
+    model = made[0] if isinstance(made, tuple) else made.model
+    assert model.config.num_hidden_layers == 4
 
 
 def test_module_and_data_in_a_training_of_ones_own(tokens: Path, tmp_path: Path) -> None:

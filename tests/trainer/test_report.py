@@ -172,22 +172,22 @@ def test_a_run_that_is_half_done_says_so(tmp_path: Path) -> None:
 
 def test_the_layer_map_is_shown(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
+    layers = [(0, False), (1, False), (1, True), (2, False)]
     made = {
-        "format": "x",
+        "format": "trainer.initialization",
         "strategy": "expand",
         "source": "base & <co>",
-        "layers": [0, 1, 1, 2],
-        "new": [2],
-        "loss_before": 2.5,
-        "nested": {"left": "out"},
+        "layers": [{"source": source, "new": new} for source, new in layers],
+        "loss": {"targets": 4000, "before": 2.5, "after": 2.5},
+        "block_influence": None,
     }
     run.initialization.write_text(json.dumps(made))
     text = page(RunFacts.gather(run))
     assert '<li>0</li><li>1</li><li class="new">1 <span class="soft">new</span></li><li>2</li>' in text
     seen = Page(text)
     assert "base & <co>" in seen.text
-    assert "loss before\n2.5" in seen.text
-    assert "left" not in seen.text
+    assert "loss\ntargets 4,000; before 2.5; after 2.5" in seen.text.replace("\n\n", "\n")
+    assert "block influence" not in seen.text
 
 
 def test_the_page_cannot_stop_a_run(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prepcore.report.html_table import html_table
 from prepcore.report.inert import inert
 from prepcore.report.reasons import number, size
@@ -125,23 +128,30 @@ def layer_map(facts: RunFacts) -> str:
     made = facts.initialization
     if not made:
         return ""
-    sources: list[int] = next(
-        (made[name] for name in ("layers", "sources") if isinstance(made.get(name), list)), []
-    )
-    new = set(made.get("new") or ())
+    layers = [layer for layer in made.get("layers") or [] if isinstance(layer, Mapping)]
     items = "".join(
-        f'<li class="new">{inert(source)} <span class="soft">new</span></li>'
-        if layer in new
-        else f"<li>{inert(source)}</li>"
-        for layer, source in enumerate(sources)
+        f'<li class="new">{inert(layer.get("source"))} <span class="soft">new</span></li>'
+        if layer.get("new")
+        else f"<li>{inert(layer.get('source'))}</li>"
+        for layer in layers
     )
     rows = [
-        (name.replace("_", " "), value_of(value) if isinstance(value, str | bool) else number(value))
+        (name.replace("_", " "), _in_words(value))
         for name, value in made.items()
-        if isinstance(value, str | int | float) and not name.startswith("format")
+        if value is not None and name != "layers" and not name.startswith("format")
     ]
     shown = html_table(("", ""), rows, header=False)
     if items:
         note = '<p class="note">Layers of the source, in the order in which the model has them:</p>'
         shown = f'{note}<ol class="layers">{items}</ol>{shown}'
     return f"<section><h2>Where the weights came from</h2>{shown}</section>"
+
+
+def _in_words(value: Any) -> str:
+    """Write a value of any shape in one line."""
+    if isinstance(value, Mapping):
+        parts = ((name.replace("_", " "), inner) for name, inner in value.items() if inner is not None)
+        return "; ".join(f"{name} {_in_words(inner)}" for name, inner in parts)
+    if isinstance(value, list):
+        return ", ".join(_in_words(inner) for inner in value)
+    return value_of(value) if isinstance(value, str | bool) else number(value)
