@@ -134,7 +134,8 @@ def _check(config: FitConfig) -> None:
     else:
         RunFolder(Path(config.run)).check_new()
     folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-    schedule_of(config, resolve(config, folder).total_steps)
+    numbers = resolve(config, folder)
+    schedule_of(config, numbers)
 
 
 @needs_training_packages

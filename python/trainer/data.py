@@ -8,11 +8,13 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from trainer.loader import Prefetched
 from trainer.loss import IGNORED
 from trainer.mixture import Mixture
 from trainer.order import MixedOrder, Order, StepOrder
+from trainer.ramp import StepSizes
 from trainer.split import Split
 from trainer.tokens import TokenFolder
 
@@ -30,17 +32,17 @@ class Steps(Dataset[Batch]):
         Which rows make a step.
     length
         Tokens in a row.
-    micro_batches
-        Micro-batches in a step; must divide the rows of a step.
+    micro
+        Rows in a micro-batch; divides the rows of every step.
     isolate
         Whether to tell the documents of a row apart (adds ``position_ids``).
     """
 
-    def __init__(self, split: Split, order: Order, *, length: int, micro_batches: int, isolate: bool) -> None:
+    def __init__(self, split: Split, order: Order, *, length: int, micro: int, isolate: bool) -> None:
         self.split = split
         self.order = order
         self.length = length
-        self.micro_batches = micro_batches
+        self.micro = micro
         self.isolate = isolate
 
     def __getitem__(self, step: int) -> Batch:
@@ -49,7 +51,7 @@ class Steps(Dataset[Batch]):
         Each has shape ``(micro-batches, rows, length)``, int64; there are labels where rows may be padded.
         """
         batch = _rows(self.split, self.order.rows_of_step(step), self.length, isolate=self.isolate)
-        return {name: ids.unflatten(0, (self.micro_batches, -1)) for name, ids in batch.items()}
+        return {name: ids.unflatten(0, (-1, self.micro)) for name, ids in batch.items()}
 
 
 class Rows(Dataset[Batch]):
@@ -76,8 +78,8 @@ class PackedTokens(lightning.LightningDataModule):
 
     The rows of step ``k`` are a pure function of the seed and ``k``: a run that continues sets
     :attr:`first_step` and nothing is read to be skipped. The order of a mixture is counted on from a place
-    that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps
-    in the training process itself; a worker process would cost more than the copy it saves.
+    that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps,
+    read ahead by a thread of the training process (`trainer.loader`).
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ class PackedTokens(lightning.LightningDataModule):
     micro
         Rows in a micro-batch.
     rows_per_step
-        Rows in an optimizer step, a multiple of ``micro``.
+        Rows in an optimizer step, the same in all or a ramp, multiples of ``micro``.
     total_steps
         Optimizer steps of the whole run.
     seed
@@ -103,7 +105,7 @@ class PackedTokens(lightning.LightningDataModule):
         *,
         length: int,
         micro: int,
-        rows_per_step: int,
+        rows_per_step: int | StepSizes,
         total_steps: int,
         seed: int,
         isolate: bool,
@@ -128,7 +130,7 @@ class PackedTokens(lightning.LightningDataModule):
     def rows_of_sources(self, step: int) -> tuple[int, ...]:
         """Return how many rows of each source were taken before a step; of a folder, all of them."""
         if isinstance(self.order, StepOrder):
-            return (step * self.rows_per_step,)
+            return (self.order.sizes.before(step),)
         return self.order.counts(step)
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,35 +148,24 @@ class PackedTokens(lightning.LightningDataModule):
         if tuple(state_dict["weights"]) == interleaving.weights:
             interleaving.know(state_dict["rows"])
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Prefetched:
         """Give the steps from :attr:`first_step` to the end of the run."""
         steps = Steps(
             self.folder.train,
             self.order,
             length=self.length,
-            micro_batches=self.rows_per_step // self.micro,
+            micro=self.micro,
             isolate=self.isolate,
         )
-        return self._loader(steps, range(self.first_step, self.total_steps))
+        return Prefetched(steps, range(self.first_step, self.total_steps))
 
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
+    def val_dataloader(self) -> list[Prefetched]:
         """Give the rows held out, those of each source apart; nothing when there are none."""
         loaders = []
         for split in validation_parts(self.folder):
             rows = Rows(split, length=self.length, micro=self.micro, isolate=self.isolate)
-            loaders.append(self._loader(rows, range(len(rows))))
+            loaders.append(Prefetched(rows, range(len(rows))))
         return loaders
-
-    def _loader(self, items: Dataset[Batch], indices: range) -> DataLoader[Batch]:
-        return DataLoader(
-            items,
-            batch_size=None,
-            sampler=indices,
-            pin_memory=torch.cuda.is_available(),
-            # A loader draws a seed for workers when it is iterated; from a generator of its own, so that a
-            # run that validates more often does not have another dropout.
-            generator=torch.Generator(),
-        )
 
 
 def validation_parts(folder: TokenFolder) -> tuple[Split, ...]:

@@ -11,7 +11,9 @@ from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
+from trainer.blame import describe_rows
 from trainer.callbacks.checkpoint import SaveCheckpoints
+from trainer.callbacks.faults import Faults
 from trainer.callbacks.metrics import Metrics, validated
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.samples import Samples, read_prompts
@@ -29,6 +31,7 @@ from trainer.initialize.random import random_configuration, random_model
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
+from trainer.replay import replay_note
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
@@ -57,7 +60,7 @@ def fit(config: FitConfig) -> Path:
     UsageError
         When the configuration or the data is wrong; no run was begun.
     TrainingError
-        When the loss is no longer a number.
+        When a loss or a gradient was not finite; the message names the rows of that batch.
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
@@ -65,7 +68,7 @@ def fit(config: FitConfig) -> Path:
     notes: list[str] = []
     folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
-    schedule = schedule_of(config, numbers.total_steps)
+    schedule = schedule_of(config, numbers)
     prompts = read_prompts(config.prompts) if config.prompts else []
     tokenizer = open_tokenizer(tokenizer_of(folder)) if prompts else None
     stop = StopRequest()
@@ -89,6 +92,8 @@ def fit(config: FitConfig) -> Path:
             for change in changes:
                 display.line(f"  changed {change}")
         else:
+            for line in replay_note(config, folder):
+                display.line(line)
             model = first_model(config, folder, numbers, display)
             run = RunFolder.begin(config)
             note_mixture(run, folder)
@@ -100,9 +105,15 @@ def fit(config: FitConfig) -> Path:
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
             validation_shares=validation_shares(folder),
+            skip_spikes=config.trainer.skip_spikes,
         )
         data = packed_tokens(config, folder, numbers, first_step)
-        throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
+        throughput = Throughput(numbers.tokens_before, numbers.total_steps, first_step)
+        faults = Faults(
+            display,
+            lambda step: describe_rows(folder, data.order.rows_of_step(step).tolist(), numbers.length),
+            numbers.total_steps,
+        )
         callbacks: list[lightning.Callback] = [
             throughput,
             Metrics(
@@ -111,14 +122,17 @@ def fit(config: FitConfig) -> Path:
                 display,
                 every=config.trainer.log_every_n_steps,
                 first_step=first_step,
-                tokens_per_step=numbers.tokens_per_step,
+                tokens_before=numbers.tokens_before,
                 tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
             ),
+            faults,
             SaveCheckpoints(
                 run.checkpoints,
+                run.metrics,
                 throughput,
+                faults,
                 every=config.checkpoint.interval or config.trainer.val_check_interval,
-                keep=config.checkpoint.keep,
+                config=config.checkpoint,
                 first_step=first_step,
             ),
             Plot(run.metrics, run.path),
@@ -205,7 +219,7 @@ def packed_tokens(
         folder,
         length=numbers.length,
         micro=config.batch.micro,
-        rows_per_step=numbers.rows_per_step,
+        rows_per_step=numbers.sizes,
         total_steps=numbers.total_steps,
         seed=config.seed,
         isolate=numbers.isolate,
