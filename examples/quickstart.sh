@@ -63,7 +63,7 @@ cat <<END
 $out/cleaned                    the kept documents; dropped/ says why each of the others went
 $out/tokenizer                  loads with transformers.AutoTokenizer
 $out/tokens                     training rows, and validation/
-$out/runs/demo/loss.png         the loss as it fell; metrics.csv has the numbers
+$out/runs/demo/report.html      the run on one page; loss.png is the loss alone, metrics.csv has the numbers
 $out/runs/demo/checkpoints/last a model folder: AutoModelForCausalLM.from_pretrained loads it
 $out/runs/deeper                the same for the deeper model
 END

@@ -77,7 +77,7 @@ def _with_places(command: PackCommand) -> PackCommand:
     UsageError
         When documents are to be packed without a tokenizer or a folder.
     """
-    from prepcore.runs import is_token_folder
+    from prepcore.tokens.manifest import is_token_folder
 
     if len(command.inputs) == 1 and is_token_folder(command.inputs[0]):
         return replace(command, out=command.out or command.inputs[0])

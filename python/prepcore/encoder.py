@@ -83,5 +83,6 @@ class Encoder:
         """
         import polars as pl
 
-        frame = pl.Series("text", texts, dtype=pl.String).to_frame()
-        return pl.DataFrame(self._encoder.encode(frame)).to_series()
+        from prepcore.transport import of_texts
+
+        return pl.DataFrame(self._encoder.encode(of_texts(texts))).to_series()

@@ -78,7 +78,9 @@ class FastText:
         """
         import polars as pl
 
-        return pl.DataFrame(self._model.predict(_frame(texts)))
+        from prepcore.transport import of_texts
+
+        return pl.DataFrame(self._model.predict(of_texts(texts)))
 
     def scores(self, texts: pl.Series | list[str], label: str, threshold: float = 0.0) -> pl.Series:
         """Return one label's score for each text: the library's ``predict(text, k=-1, threshold=threshold)``.
@@ -104,11 +106,6 @@ class FastText:
         """
         import polars as pl
 
-        return pl.DataFrame(self._model.scores(_frame(texts), label, threshold)).to_series()
+        from prepcore.transport import of_texts
 
-
-def _frame(texts: pl.Series | list[str]) -> pl.DataFrame:
-    """Put texts where the engine looks for them: in the first column of an Arrow stream."""
-    import polars as pl
-
-    return pl.Series("text", texts, dtype=pl.String).to_frame()
+        return pl.DataFrame(self._model.scores(of_texts(texts), label, threshold)).to_series()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,19 +65,12 @@ def repack(
         packing=packing,  # type: ignore[arg-type]
         overwrite=overwrite,
     )
+    from prepcore.tokens.manifest import is_token_folder
+
     path = os.fspath(folder)
     if not is_token_folder(path):
         raise UsageError(f"{path} is not a token folder", "make one with prepcore.pack(…)")
     return engine.run("pack", chosen, [path], path if out is None else os.fspath(out)).document
-
-
-def is_token_folder(path: str) -> bool:
-    """Whether a path is a folder that `pack` has written."""
-    try:
-        manifest = json.loads((Path(path) / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == "prepcore.tokens"
 
 
 def tokenizer(

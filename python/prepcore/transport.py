@@ -12,6 +12,11 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 
+def of_texts(texts: pl.Series | list[str] | list[str | None]) -> pl.DataFrame:
+    """Put texts where the engine looks for them when there are no others: in the first column."""
+    return pl.Series("text", texts, dtype=pl.String).to_frame()
+
+
 def prepare(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
     """Give the columns that cannot travel as they are the type they travel in."""
     changed = {name: _travelling(dtype) for name, dtype in schema.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
+from trainer.initialize.source import check_length, check_vocabulary
 from trainer.resolve import RunNumbers
-from trainer.tokens import TokenFolder, check_largest
+from trainer.tokens import TokenFolder
 
 
 def check_fit(model: LlamaForCausalLM, source: str, folder: TokenFolder, numbers: RunNumbers) -> None:
@@ -20,32 +21,8 @@ def check_fit(model: LlamaForCausalLM, source: str, folder: TokenFolder, numbers
     UsageError
         Naming the model and what it has.
     """
-    vocabulary = model.config.vocab_size
-    if folder.largest is not None:
-        check_largest(folder.path, folder.largest, vocabulary, f"the model {source}")
-    elif vocabulary < folder.vocabulary_size:
-        raise UsageError(
-            f"{folder.path} was packed with {folder.vocabulary_size:,} token ids, but the model {source} "
-            f"knows {vocabulary:,}",
-            "pack the documents with the tokenizer of the model",
-        )
-    check_length(model.config, source, numbers)
-
-
-def check_length(described: LlamaConfig, name: str, numbers: RunNumbers) -> None:
-    """Refuse rows longer than the texts a model is made for.
-
-    Raises
-    ------
-    UsageError
-        Naming the model and its length.
-    """
-    longest = described.max_position_embeddings
-    if numbers.length > longest:
-        raise UsageError(
-            f"rows have {numbers.length:,} tokens, but {name} is made for {longest:,}",
-            "give a shorter --data.sequence-length",
-        )
+    check_vocabulary(folder, model.config.vocab_size, source)
+    check_length(numbers.length, model.config.max_position_embeddings, source)
 
 
 def check_accelerator(name: str) -> None:

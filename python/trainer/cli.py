@@ -11,7 +11,7 @@ from typing import TypeVar
 from prepcore.arguments import Command, Program, UsageError
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
-from trainer.process import prepare_threads, quiet_lightning, quiet_transformers
+from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
 
 Config = TypeVar("Config")
 
@@ -47,6 +47,10 @@ INIT_EXAMPLES = """
                 --model.init.source SOURCE --model.init.layers 10
   deeper:     python -m trainer init --out DIR --model.init.strategy upscale
                 --model.init.source SOURCE --model.init.layers 16
+  by influence:  python -m trainer init --out DIR --tokens TOKENS --model.init.strategy downscale
+                --model.init.source SOURCE --model.init.layers 10 --model.init.keep block-influence
+  more tokens:  python -m trainer init --out DIR --tokenizer LARGER --model.init.strategy continue
+                --model.init.source SOURCE --model.init.vocabulary extend
 """
 
 GENERATE_EXAMPLES = """
@@ -115,6 +119,7 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
 def _fit(config: FitConfig) -> int:
     _check(config)
     prepare_threads()
+    keep_freed_memory()
     quiet_transformers()
     quiet_lightning()
     from trainer.fit import fit
@@ -125,9 +130,12 @@ def _fit(config: FitConfig) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
+    from trainer.initialize.source import check_source
+    from trainer.loggers import check_loggers
     from trainer.resolve import open_folder, resolve, schedule_of
     from trainer.run_folder import RunFolder
 
+    check_loggers(config.logger)
     # The folder of the run first: converting data may take long.
     if config.resume:
         RunFolder(Path(config.resume)).check_resumable(config)
@@ -136,10 +144,15 @@ def _check(config: FitConfig) -> None:
     folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
     numbers = resolve(config, folder)
     schedule_of(config, numbers)
+    if not config.resume:
+        check_source(config.model, folder=folder, length=numbers.length)
 
 
 @needs_training_packages
 def _init(config: InitializeConfig) -> int:
+    from trainer.init import check
+
+    check(config)
     prepare_threads()
     quiet_transformers()
     from trainer.init import init

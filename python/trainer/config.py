@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from prepcore.arguments import Parser, UsageError, option
+from prepcore.arguments import Parser, UsageError, option, parse_list
 
 ARCHITECTURE = (
     "hidden_size",
@@ -31,45 +31,85 @@ ARCHITECTURE = (
 """The options that describe a new model; where weights come from a source, they must say what it is."""
 
 
+LOGGERS = ("csv", "tensorboard", "wandb")
+"""Where the figures of a run go; the first is always written, since a run that continues reads it."""
+
+
+def parse_loggers(value: Any) -> tuple[str, ...]:
+    """Convert ``csv,tensorboard`` or a list of such names, each once and ``csv`` always among them.
+
+    Raises
+    ------
+    ValueError
+        When a name is not one of :data:`LOGGERS`.
+    """
+    names = parse_list(value)
+    for name in names:
+        if name not in LOGGERS:
+            raise ValueError(f"{name!r} is not a logger, wanted some of {', '.join(LOGGERS)}")
+    return tuple(name for name in LOGGERS if name == "csv" or name in names)
+
+
 def parse_keep(value: Any) -> str | tuple[int, ...]:
-    """Convert ``middle``, ``last`` or a list of layer numbers such as ``0,1,4``.
+    """Convert ``middle``, ``last``, ``block-influence`` or a list of layer numbers such as ``0,1,4``.
 
     Raises
     ------
     ValueError
         When it is none of these.
     """
-    if value in ("middle", "last"):
+    if value in ("middle", "last", "block-influence"):
         return str(value)
     items = value.strip("[] ").split(",") if isinstance(value, str) else value
     try:
         return tuple(int(item) for item in items)
     except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is not middle, last, or a list of layers such as 0,1,4") from None
+        raise ValueError(
+            f"{value!r} is not middle, last, block-influence, or a list of layers such as 0,1,4"
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitConfig:
     """Where the first weights come from."""
 
-    strategy: Literal["random", "continue", "downscale", "upscale"] = option(
-        "random", "fresh weights, or those of a source: all, with fewer layers, or with more"
+    strategy: Literal["random", "continue", "downscale", "upscale", "expand", "stack"] = option(
+        "random",
+        "fresh weights, or those of a source: all, with fewer layers, with more (upscale as SOLAR, expand as "
+        "LLaMA-Pro, stack as G_stack)",
     )
     source: str | None = option(
         None, "Hugging Face folder, hub id or checkpoint to take weights from", metavar="FOLDER_OR_ID"
     )
-    layers: int | None = option(None, "layers wanted after downscale or upscale", minimum=1)
+    layers: int | None = option(None, "layers wanted after a surgery", minimum=1)
     keep: str | tuple[int, ...] | None = option(
         None,
-        "source layers in their new order: middle (first and last, the default of downscale), last, or 0,1,4",
-        metavar="middle|last|LIST",
+        "source layers in their new order: middle (first and last, the default of downscale), last, "
+        "block-influence (those that change the hidden states most), or 0,1,4",
+        metavar="middle|last|block-influence|LIST",
         parse=parse_keep,
+    )
+    sample_tokens: int | None = option(
+        None, "tokens that the influence of blocks is measured on (32768)", minimum=1
+    )
+    vocabulary: Literal["refuse", "extend"] = option(
+        "refuse", "what becomes of tokens that the data has and the source lacks: rows are added by extend"
+    )
+    train: Literal["all", "new-blocks"] = option(
+        "all", "which weights learn: after expand, the new blocks alone if asked for"
+    )
+    distribution: Literal["normal", "truncated"] | None = option(
+        None, "random weights: normal (the default), or truncated at two deviations"
+    )
+    depth_scaled: bool = option(
+        False, "divide random output projections by the root of twice the layers", metavar="true|false"
     )
 
     def __post_init__(self) -> None:
         if self.strategy == "random":
-            self._refuse("source", "layers", "keep")
+            self._refuse("source", "layers", "keep", "sample_tokens", "vocabulary", "train")
             return
+        self._refuse("distribution", "depth_scaled")
         if self.source is None:
             raise ValueError(
                 f"model.init.strategy is {self.strategy}: wanted model.init.source, the folder of a model"
@@ -77,21 +117,36 @@ class InitConfig:
         if self.strategy == "continue":
             self._refuse("layers", "keep")
         elif self.layers is None and not isinstance(self.keep, tuple):
+            or_list = ", or keep as a list" if self.strategy in ("downscale", "upscale") else ""
+            raise ValueError(f"model.init.strategy is {self.strategy}: wanted model.init.layers N{or_list}")
+        self._check_keep()
+        if self.strategy != "expand":
+            self._refuse("train")
+        elif self.train == "new-blocks" and self.vocabulary == "extend":
             raise ValueError(
-                f"model.init.strategy is {self.strategy}: wanted model.init.layers N, or keep as a list"
+                "model.init.train is new-blocks, but the rows that model.init.vocabulary extend adds are in "
+                "no block and would never learn: wanted train all"
             )
+
+    def _check_keep(self) -> None:
+        if self.strategy in ("expand", "stack"):
+            self._refuse("keep")
         if self.strategy == "upscale" and isinstance(self.keep, str):
             raise ValueError(f"model.init.keep is {self.keep}, which is for downscale; upscale takes a list")
         if isinstance(self.keep, tuple) and self.layers not in (None, len(self.keep)):
             raise ValueError(
                 f"model.init.layers is {self.layers}, but model.init.keep lists {len(self.keep)} layers"
             )
+        if self.sample_tokens is not None and self.keep != "block-influence":
+            raise ValueError("model.init.sample-tokens has no effect without model.init.keep block-influence")
 
     def _refuse(self, *names: str) -> None:
+        defaults = {each.name: each.default for each in dataclasses.fields(self)}
         for name in names:
-            if getattr(self, name) is not None:
+            if getattr(self, name) != defaults[name]:
                 raise ValueError(
-                    f"model.init.{name} has no effect when model.init.strategy is {self.strategy}"
+                    f"model.init.{name.replace('_', '-')} has no effect when model.init.strategy is "
+                    f"{self.strategy}"
                 )
 
 
@@ -115,6 +170,9 @@ class ModelConfig:
         None, "one matrix for input and output (false)", metavar="true|false"
     )
     initializer_range: float | None = option(None, "deviation of the random weights (0.02)", minimum=0)
+    attention_dropout: float | None = option(
+        None, "share of attention weights dropped in training (the source's, or 0)", minimum=0, maximum=0.99
+    )
     init: InitConfig = field(default_factory=InitConfig)
 
 
@@ -255,6 +313,75 @@ class TrainerConfig:
         None, "validate on the first N micro-batches only, of each source", minimum=1
     )
     log_every_n_steps: int = option(10, "steps between lines of the log", minimum=1)
+    peak_tflops: float | None = option(
+        None,
+        "most that one device does, 10^12 operations a second, for MFU (that of known GPUs)",
+        minimum=0.001,
+    )
+
+
+Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]
+"""The ways to attend, of which `auto` is the fastest one that can."""
+
+Loss = Literal["auto", "chunked", "whole"]
+"""The ways to compute the loss, of which `auto` is chosen by size."""
+
+
+def parse_compile(value: Any) -> str:
+    """Convert ``auto``, ``on`` or ``off``, the last two of which YAML reads as true and false.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    if word not in ("auto", "on", "off"):
+        raise ValueError(f"{value!r} is not one of auto, on, off")
+    return str(word)
+
+
+def parse_activation_checkpointing(value: Any) -> str:
+    """Convert ``off``, ``full``, or how many layers there are to each that is recomputed.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    word = "off" if value is False else str(value)
+    if word in ("off", "full") or (word.isascii() and word.isdigit() and int(word) >= 1):
+        return word
+    raise ValueError(f"{value!r} is not off, full, or a whole number K for every K-th layer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How the arithmetic is done; apart from rounding, nothing here changes what is learned."""
+
+    attention: Attention = option(
+        "auto", "how documents are attended apart: the fastest here, or one of these"
+    )
+    loss: Loss = option("auto", "logits a chunk at a time (little memory) or all at once, chosen by size")
+    compile: str = option(
+        "auto",
+        "compile the layers: auto where a run is long enough",
+        metavar="auto|on|off",
+        parse=parse_compile,
+    )
+    activation_checkpointing: str = option(
+        "off",
+        "recompute instead of keeping what happens in all layers, or every K-th",
+        metavar="off|full|K",
+        parse=parse_activation_checkpointing,
+    )
+
+    @property
+    def recompute_every(self) -> int:
+        """How many layers there are to each that is recomputed; 0 for none."""
+        return int(
+            {"off": "0", "full": "1"}.get(self.activation_checkpointing, self.activation_checkpointing)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,8 +406,15 @@ class FitConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     seed: int = option(0, "seed of the weights and of the data order", minimum=0)
+    logger: tuple[str, ...] = option(
+        ("csv",),
+        "where the figures go: csv, always; tensorboard; wandb",
+        metavar="LIST",
+        parse=parse_loggers,
+    )
     prompts: str | None = option(
         None, "text file, a prompt a line, continued at each validation", metavar="FILE"
     )
@@ -302,6 +436,23 @@ class FitConfig:
                 f"checkpoint.keep-every is {every}, wanted a multiple of the {interval} steps between "
                 "checkpoints (checkpoint.interval)"
             )
+        attention, dropout = self.compute.attention, self.model.attention_dropout
+        if attention in ("split", "varlen") and dropout:
+            raise ValueError(
+                f"compute.attention is {attention}, which knows no dropout, but model.attention-dropout is "
+                f"{dropout}: wanted auto, eager or sdpa"
+            )
+        trainer = self.trainer
+        if attention == "varlen" and (trainer.accelerator == "cpu" or trainer.precision == "32-true"):
+            raise ValueError(
+                "compute.attention is varlen, which is for CUDA in bf16, but trainer.accelerator is "
+                f"{trainer.accelerator} and trainer.precision {trainer.precision}"
+            )
+        if attention == "split" and trainer.accelerator in ("gpu", "mps"):
+            raise ValueError(
+                "compute.attention is split, which is for CPUs, but trainer.accelerator is "
+                f"{trainer.accelerator}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +462,33 @@ class InitializeConfig:
     out: str = option(help="folder to write, new or empty", metavar="DIR")
     model: ModelConfig = field(default_factory=ModelConfig)
     tokenizer: str | None = option(None, "folder of tokenizer files (those of the source)", metavar="DIR")
+    tokens: str | None = option(
+        None,
+        "token folder or recipe: the loss is measured on it before and after, and the influence of blocks",
+        metavar="DIR_OR_RECIPE",
+    )
     seed: int = option(0, "seed of random weights", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.model.init.train != "all":
+            raise ValueError("model.init.train has no effect in init, which trains nothing")
+        check_measurable(self.model.init, tokens=self.tokens, tokenizer=self.tokenizer)
+
+
+def check_measurable(init: InitConfig, *, tokens: str | None, tokenizer: str | None) -> None:
+    """Refuse an initialisation that needs data where there is none.
+
+    Raises
+    ------
+    ValueError
+        Naming what is wanted.
+    """
+    if init.keep == "block-influence" and tokens is None:
+        raise ValueError("model.init.keep is block-influence: wanted tokens, the folder to measure it on")
+    if init.vocabulary == "extend" and tokens is None and tokenizer is None:
+        raise ValueError(
+            "model.init.vocabulary is extend: wanted tokenizer, the folder of the one that has more tokens"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

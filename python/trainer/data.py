@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from trainer.config import DataConfig
 from trainer.loader import Prefetched
 from trainer.loss import IGNORED
 from trainer.mixture import Mixture
 from trainer.order import MixedOrder, Order, StepOrder
-from trainer.ramp import StepSizes
+from trainer.ramp import StepSizes, step_sizes
+from trainer.resolve import check_rows, rows_of_a_pass
+from trainer.rows import open_data
 from trainer.split import Split
 from trainer.tokens import TokenFolder
 
@@ -33,12 +37,12 @@ class Steps(Dataset[Batch]):
     length
         Tokens in a row.
     micro
-        Rows in a micro-batch; divides the rows of every step.
+        Rows in a micro-batch; divides the rows of every step. None: a step is one micro-batch.
     isolate
         Whether to tell the documents of a row apart (adds ``position_ids``).
     """
 
-    def __init__(self, split: Split, order: Order, *, length: int, micro: int, isolate: bool) -> None:
+    def __init__(self, split: Split, order: Order, *, length: int, micro: int | None, isolate: bool) -> None:
         self.split = split
         self.order = order
         self.length = length
@@ -51,7 +55,7 @@ class Steps(Dataset[Batch]):
         Each has shape ``(micro-batches, rows, length)``, int64; there are labels where rows may be padded.
         """
         batch = _rows(self.split, self.order.rows_of_step(step), self.length, isolate=self.isolate)
-        return {name: ids.unflatten(0, (-1, self.micro)) for name, ids in batch.items()}
+        return {name: ids.unflatten(0, (-1, self.micro or len(ids))) for name, ids in batch.items()}
 
 
 class Rows(Dataset[Batch]):
@@ -81,51 +85,82 @@ class PackedTokens(lightning.LightningDataModule):
     that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps,
     read ahead by a thread of the training process (`trainer.loader`).
 
+    An item of the training loader is an optimizer step: ``input_ids`` and as needed ``position_ids`` and
+    ``labels``, each of shape ``(micro-batches, rows, length)``. An item of a validation loader is one
+    micro-batch, ``(rows, length)``. One epoch of Lightning's is the whole run.
+
     Parameters
     ----------
     folder
-        The open token folder.
+        The open token folder, or what `prepcore pack` or `prepcore mix` wrote.
     length
-        Tokens in a row.
+        Tokens in a row; None: what the folder was packed for.
     micro
         Rows in a micro-batch.
     rows_per_step
-        Rows in an optimizer step, the same in all or a ramp, multiples of ``micro``.
+        Rows in an optimizer step, the same in all or a ramp, multiples of ``micro``; None: one micro-batch.
     total_steps
-        Optimizer steps of the whole run.
+        Optimizer steps of the whole run; None: one pass over the data.
     seed
         Chooses the order.
     isolate
-        Whether documents that share a row are hidden from each other.
+        Whether documents that share a row are hidden from each other, where their borders are known.
+
+    Raises
+    ------
+    UsageError
+        When the data is not what it should be, or has not one row.
+    ValueError
+        When a step is not a whole number of micro-batches.
     """
 
     def __init__(
         self,
-        folder: TokenFolder,
+        folder: TokenFolder | Path | str,
         *,
-        length: int,
-        micro: int,
-        rows_per_step: int | StepSizes,
-        total_steps: int,
-        seed: int,
-        isolate: bool,
+        length: int | None = None,
+        micro: int = 8,
+        rows_per_step: int | StepSizes | None = None,
+        total_steps: int | None = None,
+        seed: int = 0,
+        isolate: bool = True,
     ) -> None:
         super().__init__()
+        if not isinstance(folder, TokenFolder):
+            folder = open_data(DataConfig(path=str(folder)), lambda line: None)
         self.folder = folder
-        self.length = length
+        self.length = length or folder.sequence_length
         self.micro = micro
-        self.rows_per_step = rows_per_step
-        self.total_steps = total_steps
+        self.sizes = step_sizes(micro if rows_per_step is None else rows_per_step)
+        for rows in self.sizes.all_sizes:
+            if rows < 1 or rows % micro:
+                raise ValueError(
+                    f"rows_per_step is {rows}, wanted a multiple of the {micro} rows of a micro-batch"
+                )
+        check_rows(folder, self.length)
+        self.total_steps = total_steps or max(1, self.sizes.whole_steps(rows_of_a_pass(folder, self.length)))
         self.seed = seed
-        self.isolate = isolate
+        self.isolate = isolate and folder.borders
         self.first_step = 0
         self.order = self._order()
+
+    @property
+    def validation_shares(self) -> tuple[float, ...]:
+        """Share of each source in the validation loss, as the module wants it: a folder is one source."""
+        if isinstance(self.folder, Mixture) and self.folder.validation is not None:
+            return self.folder.validation.shares
+        return (1.0,)
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows in an optimizer step, when a ramp is over."""
+        return self.sizes.full
 
     def _order(self) -> StepOrder | MixedOrder:
         if isinstance(self.folder, Mixture):
             rows = [part.rows(self.length) for part in self.folder.train.parts]
-            return MixedOrder(rows, self.folder.recipe.weights, self.rows_per_step, self.seed)
-        return StepOrder(self.folder.train.rows(self.length), self.rows_per_step, self.seed)
+            return MixedOrder(rows, self.folder.recipe.weights, self.sizes, self.seed)
+        return StepOrder(self.folder.train.rows(self.length), self.sizes, self.seed)
 
     def rows_of_sources(self, step: int) -> tuple[int, ...]:
         """Return how many rows of each source were taken before a step; of a folder, all of them."""

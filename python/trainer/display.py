@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 Record = Mapping[str, float | int | None]
+Say = Callable[[str], None]
 
 
 class Display:
@@ -61,6 +62,10 @@ class Display:
             f"loss {record['loss']:.4f}  learning rate {record['learning_rate']:.2e}  "
             f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
         )
+        if record.get("mfu") is not None:
+            text += f"  MFU {record['mfu']:.1%}"
+        elif record.get("tflops") is not None:
+            text += f"  {record['tflops']:.3g} TFLOP/s"
         if seconds_left is not None:
             text += f"  {timedelta(seconds=round(seconds_left))} left"
         if self.progress is not None:

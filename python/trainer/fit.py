@@ -11,35 +11,34 @@ from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
-from trainer.blame import describe_rows
-from trainer.callbacks.checkpoint import SaveCheckpoints
-from trainer.callbacks.faults import Faults
-from trainer.callbacks.metrics import Metrics, validated
-from trainer.callbacks.plot import Plot
-from trainer.callbacks.samples import Samples, read_prompts
-from trainer.callbacks.sources import Sources
-from trainer.callbacks.throughput import Throughput
+from trainer.callbacks.metrics import validated
+from trainer.callbacks.samples import read_prompts
+from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
-from trainer.checks import check_accelerator, check_fit, check_length, tokenizer_of
-from trainer.config import FitConfig
-from trainer.data import PackedTokens, Rows
+from trainer.checks import check_accelerator, check_fit, tokenizer_of
+from trainer.compute import describe_compute, resolve_compute, set_attention_dropout
+from trainer.config import ComputeConfig, FitConfig
+from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
-from trainer.initialize import from_source
+from trainer.initialize.around import Sample, Surroundings
+from trainer.initialize.build import Initialized, build
+from trainer.initialize.facts import Facts
 from trainer.initialize.pretrained import open_source
-from trainer.initialize.random import random_configuration, random_model
+from trainer.initialize.surgery import train_only
+from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.replay import replay_note
+from trainer.report.facts import RunFacts
+from trainer.report.sections import headline
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
 from trainer.run_folder import LAST, RunFolder, step_of
 from trainer.signals import STOPPED, StopRequest
-from trainer.tokenizer import check_same_ids, hub_tokenizer, open_tokenizer
+from trainer.tokenizer import open_tokenizer
 from trainer.tokens import TokenFolder
-
-# Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters.
-SAMPLE_TOKENS = 4096
+from trainer.values import checked
 
 
 def fit(config: FitConfig) -> Path:
@@ -64,7 +63,9 @@ def fit(config: FitConfig) -> Path:
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
+    config = checked(config)
     check_accelerator(config.trainer.accelerator)
+    check_loggers(config.logger)
     notes: list[str] = []
     folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
@@ -86,6 +87,9 @@ def fit(config: FitConfig) -> Path:
                 )
             model = open_source(str(checkpoint))
             check_fit(model, str(checkpoint), folder, numbers)
+            compute = settle_compute(config, model, numbers)
+            if config.model.init.train == "new-blocks" and (layers := Facts.read(run.initialization).layers):
+                train_only(model, layers.new)
             changes += note_mixture(run, folder)
             run.note(config)
             display.line(f"continuing {run.path} after step {step_of(checkpoint)}")
@@ -94,63 +98,45 @@ def fit(config: FitConfig) -> Path:
         else:
             for line in replay_note(config, folder):
                 display.line(line)
-            model = first_model(config, folder, numbers, display)
+            model, facts = first_model(config, folder, numbers, display)
+            compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
+            facts.write(run.initialization)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
+        data = packed_tokens(config, folder, numbers, first_step)
         module = LlamaModule(
             model,
             optimizer=config.optimizer,
             learning_rate=schedule,
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
-            validation_shares=validation_shares(folder),
+            validation_shares=data.validation_shares,
             skip_spikes=config.trainer.skip_spikes,
+            compute=compute,
         )
-        data = packed_tokens(config, folder, numbers, first_step)
-        throughput = Throughput(numbers.tokens_before, numbers.total_steps, first_step)
-        faults = Faults(
+        watchers = watch(
+            config,
+            run,
+            folder,
+            numbers,
+            data,
+            model,
             display,
-            lambda step: describe_rows(folder, data.order.rows_of_step(step).tolist(), numbers.length),
-            numbers.total_steps,
+            first_step=first_step,
+            prompts=prompts,
+            tokenizer=tokenizer,
+            compiled=compute.compile == "on",
         )
-        callbacks: list[lightning.Callback] = [
-            throughput,
-            Metrics(
-                run.metrics,
-                throughput,
-                display,
-                every=config.trainer.log_every_n_steps,
-                first_step=first_step,
-                tokens_before=numbers.tokens_before,
-                tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
-            ),
-            faults,
-            SaveCheckpoints(
-                run.checkpoints,
-                run.metrics,
-                throughput,
-                faults,
-                every=config.checkpoint.interval or config.trainer.val_check_interval,
-                config=config.checkpoint,
-                first_step=first_step,
-            ),
-            Plot(run.metrics, run.path),
-        ]
-        if isinstance(folder, Mixture):
-            callbacks.append(
-                Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step)
-            )
-        if tokenizer is not None:
-            callbacks.append(Samples(prompts, tokenizer, run.samples, display))
         trainer = build_trainer(
             config,
-            callbacks,
+            watchers.callbacks,
             HuggingFaceCheckpoint(model, folder.tokenizer),
             run,
             validates=folder.validation is not None,
         )
-        display.line(describe(config, model, folder, numbers, trainer))
+        display.line(describe(config, model, folder, numbers, trainer, watchers.compute))
+        display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)
         except STOPPED as stopped:
@@ -158,57 +144,44 @@ def fit(config: FitConfig) -> Path:
             saved = f"continue with --resume {run.path}" if step else f"nothing was saved in {run.path}"
             display.line(f"stopped after step {step}; {saved}")
             raise (KeyboardInterrupt if stop.number == signal.SIGINT else Terminated) from stopped
+        finally:
+            watchers.close()
         last = run.checkpoints / LAST
-        display.line(
-            f"done: {numbers.total_steps} steps; checkpoint {last}, log {run.metrics}, loss.png beside it"
-        )
+        display.line(headline(RunFacts.gather(run)))
+        display.line(f"checkpoint {last}, log {run.metrics}, page {run.report}")
         return last
 
 
-def first_model(
-    config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display
-) -> LlamaForCausalLM:
+def first_model(config: FitConfig, folder: TokenFolder, numbers: RunNumbers, display: Display) -> Initialized:
     """Make the model a run begins with, and say what was made of what."""
-    source = config.model.init.source
-    if source is None:
-        described = random_configuration(
-            config.model,
-            vocabulary_size=folder.vocabulary_size,
-            sequence_length=numbers.length,
-            bos=folder.bos,
-            eos=folder.eos,
-        )
-        check_length(described, "the new model", numbers)
-        return random_model(described, config.seed)
-    if folder.tokenizer is not None and not Path(source).is_dir():
-        downloaded = hub_tokenizer(source)
-        if downloaded is not None:
-            check_same_ids(folder.tokenizer, downloaded)
-    surgery = from_source(config.model)
-    check_fit(surgery.model, source, folder, numbers)
-    display.line(
-        f"{config.model.init.strategy} of {config.model.init.source}: source layers {surgery.layers}"
+    device = "cuda" if config.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    around = Surroundings(
+        tokenizer=folder.tokenizer,
+        vocabulary_size=folder.vocabulary_size,
+        bos=folder.bos,
+        eos=folder.eos,
+        sequence_length=numbers.length,
+        sample=Sample(folder, numbers.length, numbers.isolate, device),
     )
-    before = sample_loss(config, surgery.source, folder, numbers)
-    if surgery.changed:
-        after = sample_loss(config, surgery.model, folder, numbers)
-        display.line(f"loss on a sample: {before:.4f} nats/token before the surgery, {after:.4f} after")
-    else:
-        display.line(f"loss on a sample: {before:.4f} nats/token")
-    return surgery.model
+    made = build(config.model, around, seed=config.seed, say=display.line)
+    source = config.model.init.source
+    check_fit(made.model, source or "the new model", folder, numbers)
+    if source is not None:
+        display.line(str(made.facts))
+    return made
 
 
-@torch.inference_mode()
-def sample_loss(
-    config: FitConfig, model: LlamaForCausalLM, folder: TokenFolder, numbers: RunNumbers
-) -> float:
-    """Return the loss on the first rows held out (or of the training data), in nats a token."""
-    split = folder.validation or folder.train
-    module = LlamaModule(model, optimizer=config.optimizer, learning_rate=lambda step: 0.0)
-    rows = min(max(1, SAMPLE_TOKENS // numbers.length), split.rows(numbers.length))
-    batch = Rows(split, length=numbers.length, micro=rows, isolate=numbers.isolate)[0]
-    loss, targets = module.loss_sum(batch)
-    return float(loss / targets)
+def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbers) -> ComputeConfig:
+    """Settle how a run is computed, while nothing of it is written yet."""
+    set_attention_dropout(model, config.model.attention_dropout)
+    return resolve_compute(
+        config,
+        model,
+        length=numbers.length,
+        tokens=numbers.tokens_before(numbers.total_steps),
+        precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
+        packed=numbers.isolate,
+    )
 
 
 def packed_tokens(
@@ -231,13 +204,6 @@ def packed_tokens(
 def note_mixture(run: RunFolder, folder: TokenFolder) -> list[str]:
     """Write down the recipe of a run, where it has one; return what it changes, a line each."""
     return run.note_mixture(folder.recipe) if isinstance(folder, Mixture) else []
-
-
-def validation_shares(folder: TokenFolder) -> tuple[float, ...]:
-    """Return the share of each source in the validation loss: a folder is one source."""
-    if isinstance(folder, Mixture) and folder.validation is not None:
-        return folder.validation.shares
-    return (1.0,)
 
 
 def build_trainer(

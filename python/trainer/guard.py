@@ -13,7 +13,7 @@ WINDOW = 100
 """Steps that a spike is held against."""
 
 WARM = WINDOW // 2
-"""Steps that must have been seen before anything is called a spike, as in OLMo-core's optimizer."""
+"""Steps that must have been seen before anything is called a spike, for a deviation of a few says little."""
 
 
 class Guard:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from transformers import AutoTokenizer, LlamaForCausalLM
-
 from prepcore.arguments import UsageError
-from trainer.checkpoint import write_folder
 from trainer.config import InitializeConfig
-from trainer.initialize import from_source, parameter_count
-from trainer.initialize.random import random_configuration, random_model
+from trainer.initialize.around import Surroundings, surroundings
+from trainer.initialize.facts import FILE
+from trainer.initialize.source import check_source
 from trainer.run_folder import check_empty
-from trainer.tokenizer import Vocabulary, check_same_ids, open_tokenizer
 
-# Length of a new model where the preset names none: that of Llama 2.
-DEFAULT_LENGTH = 4096
+
+def check(config: InitializeConfig) -> None:
+    """Find mistakes before the seconds that importing torch takes.
+
+    Raises
+    ------
+    UsageError
+        As `init`, as far as numbers and small files tell.
+    """
+    check_empty(Path(config.out), "out", "choose another folder")
+    if config.tokenizer and not Path(config.tokenizer).is_dir():
+        return  # a hub id, which transformers converts
+    around = _surroundings(config, config.tokenizer)
+    sample = around.sample
+    check_source(
+        config.model,
+        folder=sample.folder if sample else None,
+        length=sample.length if sample else None,
+        tokenizer=around.tokenizer,
+    )
 
 
 def init(config: InitializeConfig) -> str:
-    """Write a complete Hugging Face folder and return what was made.
+    """Write a complete Hugging Face folder, with what was made of what beside it, and return that as text.
 
     Weights taken from a source keep its number type, so nothing of them is lost.
 
@@ -30,44 +46,52 @@ def init(config: InitializeConfig) -> str:
         When the folder is not empty, the source or the sizes do not allow what is asked, or the tokenizer
         is another than that of the source.
     """
+    from trainer.checkpoint import write_folder
+    from trainer.compute import set_attention_dropout
+    from trainer.initialize.build import build
+
     out = Path(config.out)
     check_empty(out, "out", "choose another folder")
     with TemporaryDirectory() as scratch:
-        tokenizer = _tokenizer_files(config, Path(scratch))
-        if tokenizer is not None and config.tokenizer:
-            open_tokenizer(tokenizer)
-            check_same_ids(tokenizer, Path(config.model.init.source or tokenizer))
-        model, made = _model(config, tokenizer)
-        write_folder(model, tokenizer, out)
-    return f"{made}parameters: {parameter_count(model):,}\nwritten to {out}"
+        named = _files_of(config.tokenizer, "tokenizer", Path(scratch)) if config.tokenizer else None
+        around = _surroundings(config, None if named is None else str(named))
+        made = build(config.model, around, seed=config.seed, dtype="auto", say=_say)
+        set_attention_dropout(made.model, config.model.attention_dropout)
+        write_folder(made.model, _written_tokenizer(config, named, around, Path(scratch)), out)
+    made.facts.write(out / FILE)
+    return f"{made.facts}\nwritten to {out}"
 
 
-def _model(config: InitializeConfig, tokenizer: Path | None) -> tuple[LlamaForCausalLM, str]:
-    if config.model.init.strategy != "random":
-        surgery = from_source(config.model, dtype="auto")
-        return surgery.model, f"{config.model.init.strategy}: source layers {surgery.layers}\n"
-    if tokenizer is None:
-        raise UsageError("a new model needs a vocabulary", "give --tokenizer DIR")
-    vocabulary = Vocabulary.read(tokenizer)
-    described = random_configuration(
-        config.model,
-        vocabulary_size=vocabulary.size,
-        sequence_length=DEFAULT_LENGTH,
-        bos=vocabulary.bos,
-        eos=vocabulary.eos,
-    )
-    return random_model(described, config.seed), ""
+def _written_tokenizer(
+    config: InitializeConfig, named: Path | None, around: Surroundings, scratch: Path
+) -> Path | None:
+    """Choose the tokenizer to write: the one named, else that of the source, of which the ids are.
+
+    Random weights and an extended vocabulary have that of the data.
+    """
+    source = config.model.init.source
+    if named is not None or source is None or config.model.init.vocabulary == "extend":
+        return named or around.tokenizer
+    return _files_of(source, "model.init.source", scratch)
 
 
-def _tokenizer_files(config: InitializeConfig, scratch: Path) -> Path | None:
-    """Return a folder with the tokenizer's files; those of a hub id as transformers saves them."""
-    source = config.tokenizer or config.model.init.source
-    if source is None or Path(source).is_dir():
-        return Path(source) if source else None
+def _surroundings(config: InitializeConfig, tokenizer: str | None) -> Surroundings:
+    return surroundings(config.model.init, tokens=config.tokens, tokenizer=tokenizer, say=_say)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _files_of(source: str, option: str, scratch: Path) -> Path:
+    """Return a folder with a tokenizer's files; those of a hub id as transformers saves them."""
+    if Path(source).is_dir():
+        return Path(source)
+    from transformers import AutoTokenizer
+
     try:
         AutoTokenizer.from_pretrained(source).save_pretrained(scratch)
     except (OSError, ValueError) as error:
-        option = "tokenizer" if config.tokenizer else "model.init.source"
         raise UsageError(
             f"--{option} {source}: there is no tokenizer that transformers can open "
             f"({str(error).splitlines()[0]})",

@@ -1,21 +1,30 @@
-"""Cross-entropy over the vocabulary without the logits in memory.
+"""Cross-entropy over the vocabulary in two ways: a chunk of the logits at a time, or all of them at once.
 
 For a vocabulary of 32,000 the logits of one micro-batch, their softmax and its gradient are larger than
-everything else a step holds. Here they exist for 256 positions at a time: the gradient with respect to the
-hidden states and to the output matrix is made in the forward pass, chunk by chunk, and only scaled in the
-backward pass (the scheme of Liger Kernel's fused linear cross-entropy).
+everything else a step holds. In the memory-bound way they exist for a few hundred positions at a time: the
+gradient with respect to the hidden states and to the output matrix is made in the forward pass, chunk by
+chunk, and only scaled in the backward pass (the scheme of Liger Kernel's fused linear cross-entropy, Hsu et
+al., 2024). The speed-bound way has all logits at once, compiled with the output matrix where layers are.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainer.config import Loss
+
 IGNORED = -100  # the target that counts for nothing, as in torch and transformers
-CHUNK_ROWS = 256  # measured on a CPU: 37 % less peak memory at 32,000 tokens, and faster than larger chunks
+CHUNK_ROWS = 256
+"""Positions of a chunk on a CPU: of 64 to 512 the fastest with 32,000 tokens, and near it with 8,192."""
+CHUNK_LOGITS = 2**26
+"""Logits of a chunk on a GPU, 256 MiB in fp32: enough that it computes for longer than it takes to start."""
+WHOLE_LOGITS = 2**28
+"""Logits up to which `auto` has all at once on a GPU: 1 GiB in fp32, and as much again for their gradient."""
 
 
 def shift_targets(labels: Tensor) -> Tensor:
@@ -29,8 +38,32 @@ def shift_targets(labels: Tensor) -> Tensor:
     return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
+def choose_loss(name: Loss, *, positions: int, vocabulary: int, device: str, compiled: bool) -> Loss:
+    """Return the way that an option stands for, ``chunked`` or ``whole``.
+
+    On a CPU chunks are the faster way, too, at any size that was measured (`docs/training-speed.md`).
+
+    Parameters
+    ----------
+    name
+        ``auto``, or a way that is returned as it is.
+    positions
+        Rows of a micro-batch times their length.
+    vocabulary
+        Rows of the output matrix.
+    device
+        Type of the device.
+    compiled
+        Whether the whole way would be compiled; else it holds several copies of the logits.
+    """
+    if name != "auto":
+        return name
+    small = positions * vocabulary <= WHOLE_LOGITS
+    return "whole" if device == "cuda" and compiled and small else "chunked"
+
+
 def cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-    """Sum of the cross-entropy over all targets, in nats.
+    """Sum of the cross-entropy over all targets, in nats, a chunk of the logits at a time.
 
     Parameters
     ----------
@@ -51,18 +84,35 @@ def cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         return total
     compute = _compute_dtype(hidden)
     total = hidden.new_zeros((), dtype=torch.float32)
+    size = _chunk_rows(hidden, head)
     with torch.autocast(hidden.device.type, enabled=False):
         head = head.to(compute)
-        for rows, wanted in zip(hidden.split(CHUNK_ROWS), targets.split(CHUNK_ROWS), strict=True):
+        for rows, wanted in zip(hidden.split(size), targets.split(size), strict=True):
             logits = (rows.to(compute) @ head.T).float()
             total += F.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum")
     return total
+
+
+def whole_cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the cross-entropy over all targets, with all logits at once; see :func:`cross_entropy_sum`."""
+    logits = F.linear(hidden, head).float()  # (positions, vocabulary)
+    return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+
+
+@cache
+def compiled_cross_entropy_sum() -> Any:
+    """Return :func:`whole_cross_entropy_sum`, compiled at its first use."""
+    return torch.compile(whole_cross_entropy_sum)
 
 
 def _compute_dtype(hidden: Tensor) -> torch.dtype:
     """Return the type that autocast would give a matrix product here."""
     device = hidden.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+
+
+def _chunk_rows(hidden: Tensor, head: Tensor) -> int:
+    return CHUNK_ROWS if hidden.device.type == "cpu" else max(CHUNK_ROWS, CHUNK_LOGITS // head.shape[0])
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -72,24 +122,27 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = hidden.new_zeros((), dtype=torch.float32)
         hidden_gradient = torch.empty_like(hidden)
         head_gradient = torch.zeros_like(head, dtype=torch.float32)
+        size = _chunk_rows(hidden, head)
         with torch.autocast(hidden.device.type, enabled=False):
             matrix = head.to(compute)
-            for start in range(0, hidden.shape[0], CHUNK_ROWS):
-                chunk = slice(start, start + CHUNK_ROWS)
+            for start in range(0, hidden.shape[0], size):
+                chunk = slice(start, start + size)
                 rows, wanted = hidden[chunk].to(compute), targets[chunk]
-                counted = wanted != IGNORED
-                index = wanted.where(counted, 0).unsqueeze(1)
-                logits = (rows @ matrix.T).float()  # (chunk, vocabulary)
-                normalizer = logits.logsumexp(dim=1, keepdim=True)
-                losses = (normalizer - logits.gather(1, index)).squeeze(1)
-                total += losses.where(counted, 0.0).sum()
-                # d(loss)/d(logits) = softmax - one-hot, and nothing where there is no target.
-                slope = logits.sub_(normalizer).exp_()
+                counted = (wanted != IGNORED).unsqueeze(1)
+                index = wanted.unsqueeze(1).where(counted, 0)
+                shares = (rows @ matrix.T).float().log_softmax(dim=1)  # (chunk, vocabulary)
+                total -= shares.gather(1, index).where(counted, 0.0).sum()
+                # d(loss)/d(logits) = softmax - one-hot, and nothing where there is no target; that is left to
+                # the narrow factors below, which saves a pass over the vocabulary.
+                slope = shares.exp_()
                 slope.scatter_add_(1, index, slope.new_full(index.shape, -1.0))
-                slope.mul_(counted.unsqueeze(1))
                 slope = slope.to(compute)
-                hidden_gradient[chunk] = slope @ matrix
-                head_gradient += slope.T @ rows
+                hidden_gradient[chunk] = (slope @ matrix).where(counted, 0.0)
+                rows = rows.where(counted, 0.0)
+                if compute == torch.float32:
+                    head_gradient.addmm_(slope.T, rows)
+                else:
+                    head_gradient += slope.T @ rows
         ctx.save_for_backward(hidden_gradient, head_gradient.to(head.dtype))
         return total
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from trainer.attention import PACKED, document_mask
+from trainer.attention import PREFIX, WITH_BORDERS
+from trainer.compute import choose_attention, set_attention_dropout
+from trainer.config import ComputeConfig, OptimizerConfig
 from trainer.data import Batch
+from trainer.documents import document_borders, document_mask, row_borders
 from trainer.guard import Guard
-from trainer.loss import IGNORED, cross_entropy_sum, shift_targets
+from trainer.layers import prepare_layers
+from trainer.loss import (
+    IGNORED,
+    choose_loss,
+    compiled_cross_entropy_sum,
+    cross_entropy_sum,
+    shift_targets,
+    whole_cross_entropy_sum,
+)
 from trainer.optimizer import RATE_SHARE, build_optimizer
 
-if TYPE_CHECKING:
-    from trainer.config import OptimizerConfig
+KNOWN = ("input_ids", "position_ids", "labels", "borders")
+"""What a batch may hold."""
 
 
 class LlamaModule(lightning.LightningModule):
@@ -35,7 +46,8 @@ class LlamaModule(lightning.LightningModule):
     optimizer
         Settings of the optimizer.
     learning_rate
-        Learning rate of a step, counted from 0.
+        Learning rate of a step, counted from 0, such as a :class:`~trainer.schedule.Schedule`; None: that of
+        `optimizer` at every step.
     gradient_clip
         Largest norm of the whole gradient; None leaves it as it is.
     before_micro_batch
@@ -44,6 +56,10 @@ class LlamaModule(lightning.LightningModule):
         Share of each source in the loss of a validation.
     skip_spikes
         Deviations above the last hundred steps at which a step is left out; None: none is.
+    compute
+        How the arithmetic is done; the default is `auto` in everything, and nothing compiled.
+    attention_dropout
+        Share of the attention weights that is dropped in training; None leaves what the model says.
 
     Attributes
     ----------
@@ -62,19 +78,29 @@ class LlamaModule(lightning.LightningModule):
         self,
         model: LlamaForCausalLM,
         *,
-        optimizer: OptimizerConfig,
-        learning_rate: Callable[[int], float],
+        optimizer: OptimizerConfig | None = None,
+        learning_rate: Callable[[int], float] | None = None,
         gradient_clip: float | None = 1.0,
         before_micro_batch: Callable[[], None] = lambda: None,
         validation_shares: Sequence[float] = (1.0,),
         skip_spikes: float | None = None,
+        compute: ComputeConfig | None = None,
+        attention_dropout: float | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = model.train()
-        self.model.set_attn_implementation(PACKED)
-        self.optimizer_config = optimizer
-        self.learning_rate = learning_rate
+        self.compute = compute or ComputeConfig()
+        set_attention_dropout(model, attention_dropout)
+        prepare_layers(
+            model, compiled=self.compute.compile == "on", recompute_every=self.compute.recompute_every
+        )
+        self._back_ends: dict[tuple[str, bool, bool], str] = {}
+        # Whoever calls the model before this module did is guarded by any back end alike.
+        model.set_attn_implementation(f"{PREFIX}sdpa")
+        self.optimizer_config = optimizer or OptimizerConfig()
+        peak = self.optimizer_config.learning_rate
+        self.learning_rate = learning_rate or (lambda step: peak)
         self.gradient_clip = gradient_clip
         self.before_micro_batch = before_micro_batch
         self.step_loss: Tensor | None = None
@@ -87,7 +113,9 @@ class LlamaModule(lightning.LightningModule):
         self._group_settings: list[dict[str, Any]] = []
         self._random_state: dict[str, Tensor] = {}
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor | None = None, borders: Tensor | None = None
+    ) -> Tensor:
         """Return the final hidden states, shape ``(rows, length, width)``.
 
         Parameters
@@ -95,24 +123,105 @@ class LlamaModule(lightning.LightningModule):
         input_ids
             Token ids, shape ``(rows, length)``.
         position_ids
-            Position within the document, same shape, zero where a document begins; documents then do not see
-            each other. None: each row is one text.
+            Position within the document, same shape, counted from where a document begins; documents then do
+            not see each other. None: each row is one text.
+        borders
+            Of the documents, as :func:`trainer.documents.document_borders` lists them; None: they are looked
+            for in the positions, for which a GPU is waited for.
+
+        Raises
+        ------
+        ValueError
+            When the positions are not one for each token.
         """
-        mask = None if position_ids is None else document_mask(position_ids)
+        if position_ids is not None and position_ids.shape != input_ids.shape:
+            raise ValueError(
+                f"the positions have shape {tuple(position_ids.shape)}, wanted that of the tokens, "
+                f"{tuple(input_ids.shape)}: each row has documents of its own"
+            )
+        back_end = self._back_end(input_ids.device.type, packed=position_ids is not None)
+        mask = None
+        if back_end not in WITH_BORDERS:
+            borders = None
+            mask = None if position_ids is None else document_mask(position_ids)
+        elif position_ids is None:
+            borders = row_borders(input_ids.shape[0], input_ids.shape[1], input_ids.device)
+        elif borders is None:
+            borders = document_borders(position_ids)
+        if borders is not None:
+            # Their number differs from batch to batch: one compiled layer is to serve them all.
+            torch._dynamo.maybe_mark_dynamic(borders, 0)
         hidden: Tensor = self.model.model(
-            input_ids=input_ids, position_ids=position_ids, document_mask=mask, use_cache=False
+            input_ids=input_ids,
+            # Of four dimensions, so that transformers neither makes a mask nor looks at the positions, for
+            # which it would wait for a GPU.
+            attention_mask=input_ids.new_ones(1, 1, 1, 1, dtype=torch.bool),
+            position_ids=position_ids,
+            use_cache=False,
+            isolated=True,
+            borders=borders,
+            document_mask=mask,
         ).last_hidden_state
         return hidden
+
+    def _back_end(self, device: str, *, packed: bool) -> str:
+        """Return the attention that computes on a device, and tell the model."""
+        half = torch.is_autocast_enabled(device) or self.model.dtype in (torch.bfloat16, torch.float16)
+        key = (device, half, packed)
+        if key not in self._back_ends:
+            self._back_ends[key] = choose_attention(
+                self.compute.attention, self.model.config, device=device, half=half, packed=packed
+            )
+        name = PREFIX + self._back_ends[key]
+        if self.model.config._attn_implementation != name:
+            self.model.set_attn_implementation(name)
+        return self._back_ends[key]
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Add the borders of documents while the batch is in main memory, where looking waits for nothing."""
+        if "position_ids" in batch:
+            batch = {**batch, "borders": document_borders(batch["position_ids"])}
+        return batch
 
     def loss_sum(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the summed loss of a micro-batch in nats, and the number of its targets.
 
         ``labels`` in the batch replace ``input_ids`` as what is to be predicted, as in transformers.
+
+        Raises
+        ------
+        ValueError
+            When the batch has anything else in it, such as a mask of padding, which would have no effect.
         """
-        hidden = self(batch["input_ids"], batch.get("position_ids"))
+        if unknown := batch.keys() - KNOWN:
+            raise ValueError(f"the batch has {', '.join(sorted(unknown))}, wanted {', '.join(KNOWN)} alone")
+        hidden = self(batch["input_ids"], batch.get("position_ids"), batch.get("borders"))
         targets = shift_targets(batch.get("labels", batch["input_ids"])).flatten()
-        loss = cross_entropy_sum(hidden.flatten(0, 1), self.model.lm_head.weight, targets)
+        cross_entropy = self._cross_entropy_sum(targets.numel(), hidden.device.type)
+        loss = cross_entropy(hidden.flatten(0, 1), self.model.lm_head.weight, targets)
         return loss, (targets != IGNORED).sum()
+
+    def _cross_entropy_sum(self, positions: int, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """Return the loss of a micro-batch of so many tokens; in evaluation, the least of memory."""
+        compiled = self.compute.compile == "on"
+        vocabulary = self.model.config.vocab_size
+        name = self.compute.loss
+        way = choose_loss(name, positions=positions, vocabulary=vocabulary, device=device, compiled=compiled)
+        if way == "chunked" or not torch.is_grad_enabled():
+            return cross_entropy_sum
+        return compiled_cross_entropy_sum() if compiled else whole_cross_entropy_sum
+
+    def rehearse(self, batch: Batch) -> None:
+        """Go forward and back over the first micro-batch of a step and forget it: layers are compiled now.
+
+        Neither weights, gradients nor the random state are changed by it.
+        """
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            loss, _ = self.loss_sum({name: ids[0] for name, ids in batch.items()})
+            trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+            # Not `backward`, which would leave gradients behind.
+            torch.autograd.grad(loss, trained, allow_unused=True)
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``."""
@@ -151,9 +260,15 @@ class LlamaModule(lightning.LightningModule):
         rate = self.learning_rate(self.trainer.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate * group[RATE_SHARE]
-        optimizer.optimizer.found_inf = skipped
+        # Not Lightning's wrapper, which would keep it to itself.
+        self.optimizers(use_pl_optimizer=False).found_inf = skipped
         optimizer.step()
         optimizer.zero_grad()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """Tell Lightning's own loggers and progress bar, where there are any: `fit` has others."""
+        if self.trainer.loggers or self.trainer.progress_bar_callback is not None:
+            self.log("loss", self.step_loss, prog_bar=True)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the sums of the validation before."""
@@ -174,6 +289,8 @@ class LlamaModule(lightning.LightningModule):
         self.validation_loss = sum(
             share * loss for share, loss in zip(self.validation_shares, self.validation_losses, strict=True)
         )
+        # By this name Lightning's ModelCheckpoint and EarlyStopping can watch it.
+        self.log("validation_loss", self.validation_loss, prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer over the parameters, which are on their device by now."""
@@ -193,7 +310,8 @@ class LlamaModule(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is put back when training starts; the weights came with the model."""
-        checkpoint["state_dict"] = self.state_dict()
+        # Ours hold no weights; one that Lightning wrote in somebody's own training does.
+        checkpoint.setdefault("state_dict", self.state_dict())
         self._random_state = checkpoint["random_state"]
         self.guard.load(checkpoint.get("guard", {}))
 

@@ -51,7 +51,7 @@ def parameter_groups(
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     """List the matrices between the embedding and the output head, which Muon is for.
 
-    The embedding and the head are left to AdamW, as Jordan et al. (2024) do.
+    The embedding and the head are left to AdamW, which is how Muon is used as a rule.
     """
     heads = {id(module.weight) for name, module in model.named_modules() if name.endswith("lm_head")}
     outer = _embeddings(model) | heads
@@ -83,14 +83,14 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
         weight_decay=config.weight_decay,
         momentum=0.95 if config.muon_momentum is None else config.muon_momentum,
         nesterov=config.muon_nesterov is not False,
-        # With this scale AdamW's learning rate and decay serve both (Liu et al., 2025, Moonlight).
+        # This scale is torch's for using AdamW's learning rate and decay for both.
         adjust_lr_fn="original" if config.muon_scale == "original" else "match_rms_adamw",
     )
     return MuonAndAdamW(muon, _adamw(groups, config))
 
 
 class MaskedMuon(torch.optim.Muon):
-    """Muon (Jordan et al., 2024) that obeys ``found_inf``.
+    """Torch's Muon, made to obey ``found_inf``.
 
     A step goes matrix by matrix and keeps a copy of one at a time, which costs little beside the
     orthogonalisation.
@@ -185,7 +185,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
 
 
 def _adamw(groups: list[dict[str, Any]], config: OptimizerConfig) -> torch.optim.AdamW:
-    """Build AdamW (Loshchilov and Hutter, 2019); only the fused kind obeys ``found_inf``."""
+    """Build AdamW; only the fused kind obeys ``found_inf``."""
     return torch.optim.AdamW(
         groups, lr=config.learning_rate, betas=config.betas, eps=config.epsilon, fused=True
     )

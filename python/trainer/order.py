@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prepcore.mixture.interleaving import Interleaving
-from trainer.ramp import StepSizes
+from trainer.ramp import StepSizes, step_sizes
 
 # Four rounds of a pseudo-random round function make a strong pseudo-random permutation (Luby and Rackoff).
 ROUNDS = 4
@@ -135,7 +135,7 @@ class StepOrder:
     """
 
     def __init__(self, rows: int, rows_per_step: int | StepSizes, seed: int) -> None:
-        self.sizes = _sizes(rows_per_step)
+        self.sizes = step_sizes(rows_per_step)
         self._order = RowOrder(rows, seed)
 
     def rows_of_step(self, step: int) -> Indices:
@@ -166,7 +166,7 @@ class MixedOrder:
     def __init__(
         self, rows: Sequence[int], weights: Sequence[int], rows_per_step: int | StepSizes, seed: int
     ) -> None:
-        self.sizes = _sizes(rows_per_step)
+        self.sizes = step_sizes(rows_per_step)
         self.interleaving = Interleaving(weights)
         # Asked by the thread that reads ahead and by the one that trains.
         self._lock = threading.Lock()
@@ -194,7 +194,3 @@ class MixedOrder:
         """Return how many rows of each source were taken before a step."""
         with self._lock:
             return self.interleaving.counts(self.sizes.before(step))
-
-
-def _sizes(rows_per_step: int | StepSizes) -> StepSizes:
-    return rows_per_step if isinstance(rows_per_step, StepSizes) else StepSizes(rows_per_step)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class StepSizes:
     """Rows of every step: constant, or growing by a micro-batch at a time up to the full step.
 
-    Small batches early cost nothing in loss and give more steps (McCandlish et al., 2018; the ramp of GPT-3).
+    Early in a run small batches are said to lose little, and they give more steps.
     Every size of the ramp lasts as many rows, rounded up to whole steps. It is a pure function of the step,
     so a run continues anywhere in it.
 
@@ -45,6 +45,11 @@ class StepSizes:
         object.__setattr__(self, "_steps", tuple(steps))
         object.__setattr__(self, "_rows", tuple(rows))
 
+    @property
+    def all_sizes(self) -> tuple[int, ...]:
+        """The rows that a step may have, in the order in which they come."""
+        return self._sizes
+
     def rows(self, step: int) -> int:
         """Return the rows of a step, counted from 0."""
         return self._sizes[bisect_right(self._steps, step) - 1]
@@ -63,3 +68,8 @@ class StepSizes:
         """Return how many steps it takes to have seen so many rows."""
         whole = self.whole_steps(rows)
         return whole + (self.before(whole) < rows)
+
+
+def step_sizes(rows_per_step: int | StepSizes) -> StepSizes:
+    """Take a number for that of every step."""
+    return rows_per_step if isinstance(rows_per_step, StepSizes) else StepSizes(rows_per_step)

@@ -10,8 +10,8 @@ from trainer.tokens import TokenFolder
 def replay_note(config: FitConfig, folder: TokenFolder) -> list[str]:
     """Return what to say to a run that continues a model on new data alone; nothing to any other.
 
-    The shares are those of Ibrahim et al. (2024): 5 % of old data hold forgetting down where the new data is
-    alike, 25 % where it is another language. The learning rate warms up again over 1 % and decays to 10 %,
+    The shares are a place to begin: a little of the old data where the new is alike, more where it is another
+    language. The learning rate warms up again over 1 % and decays to 10 %,
     which are the defaults of the schedule.
     """
     if (

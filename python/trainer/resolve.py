@@ -103,8 +103,33 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
         When the data has no row, or a step is not a whole number of micro-batches.
     """
     length = config.data.sequence_length or folder.sequence_length
-    rows = folder.train.rows(length)
-    if rows == 0:
+    check_rows(folder, length)
+    rows_per_step = _rows_per_step(config, length)
+    rows = rows_of_a_pass(folder, length)
+    sizes = _sizes(config, rows_per_step, length)
+    return RunNumbers(
+        length,
+        rows_per_step,
+        _total_steps(config, rows, sizes, length),
+        isolate=config.data.isolate_documents and folder.borders,
+        sizes=sizes,
+    )
+
+
+def rows_of_a_pass(folder: TokenFolder, length: int) -> int:
+    """Return the rows of one pass: those of a folder, or of a recipe whatever its folders have beyond."""
+    return folder.recipe.rows if isinstance(folder, Mixture) else folder.train.rows(length)
+
+
+def check_rows(folder: TokenFolder, length: int) -> None:
+    """Refuse data that has not one row to train on, or to validate on.
+
+    Raises
+    ------
+    UsageError
+        Naming the folder, and its tokens.
+    """
+    if folder.train.rows(length) == 0:
         raise UsageError(
             f"{folder.path} has {folder.train.tokens:,} tokens, not enough for one row of {length:,}",
             "give a shorter --data.sequence-length, or more text",
@@ -115,17 +140,6 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
             f"of {length:,}",
             "hold out more documents with `prepcore pack --validation`",
         )
-    rows_per_step = _rows_per_step(config, length)
-    if isinstance(folder, Mixture):
-        rows = folder.recipe.rows  # one pass is the recipe, whatever its folders have beyond that
-    sizes = _sizes(config, rows_per_step, length)
-    return RunNumbers(
-        length,
-        rows_per_step,
-        _total_steps(config, rows, sizes, length),
-        isolate=config.data.isolate_documents and folder.borders,
-        sizes=sizes,
-    )
 
 
 def schedule_of(config: FitConfig, numbers: RunNumbers) -> Schedule:

@@ -48,6 +48,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def initialization(self) -> Path:
+        """What the first weights were made of (:mod:`trainer.initialize.facts`)."""
+        return self.path / "initialization.json"
+
+    @property
     def metrics(self) -> Path:
         """The log, a line an event."""
         return self.path / "metrics.csv"
@@ -64,8 +69,18 @@ class RunFolder:
 
     @property
     def samples(self) -> Path:
-        """Continuations of the prompts over the run."""
-        return self.path / "samples.txt"
+        """Continuations of the prompts over the run, a line a prompt and validation."""
+        return self.path / "samples.csv"
+
+    @property
+    def about(self) -> Path:
+        """What the run is: sizes, lengths, device, versions."""
+        return self.path / "run.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows the run."""
+        return self.path / "report.html"
 
     @property
     def checkpoints(self) -> Path:
@@ -194,6 +209,11 @@ def point(folder: Path, name: str = LAST) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(folder.name)
     fresh.replace(link)
+
+
+def values_of(config: Any) -> dict[str, Any]:
+    """Return the values of a configuration by dotted keys, as Python writes them."""
+    return dict(_leaves(config))
 
 
 def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

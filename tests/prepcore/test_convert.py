@@ -18,6 +18,7 @@ import prepcore
 from prepcore.arguments import UsageError
 from prepcore.formats import source as batching
 from tests.conftest import Run
+from tests.prepcore.folders import token_folder
 from tests.prepcore.test_clean import GOOD
 
 LENGTH = 32
@@ -33,13 +34,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, prepcore_command: Run) -> Path:
     root = tmp_path_factory.mktemp("packed")
-    pl.DataFrame({"text": TEXTS}).write_parquet(root / "raw.parquet")
-    prepcore_command("tokenizer", root / "raw.parquet", "--vocabulary-size", 300, "--out", root / "tokenizer")
-    options = ("--sequence-length", LENGTH, "--validation", "20%", "--quiet")
-    prepcore_command(
-        "pack", root / "raw.parquet", "--tokenizer", root / "tokenizer", "--out", root / "tokens", *options
-    )
-    return root / "tokens"
+    return token_folder(prepcore_command, root, TEXTS, LENGTH)
 
 
 def documents_of(path: Path, split: Any = "train") -> list[list[int]]:

@@ -20,6 +20,7 @@ from prepcore.tokens.files import TokenFile
 from prepcore.tokens.row_index import RowIndex
 from prepcore.tokens.split import TokenSplit
 from tests.conftest import Run
+from tests.prepcore.folders import token_folder
 from tests.prepcore.test_clean import GOOD
 from tests.row_index import first_fit, write_row_index
 
@@ -34,13 +35,7 @@ TEXTS = [
 def folder(tmp_path_factory: pytest.TempPathFactory, prepcore_command: Run) -> Path:
     """A token folder whose manifest has a row index of first fit beside the concatenation."""
     root = tmp_path_factory.mktemp("tokens")
-    pl.DataFrame({"text": TEXTS}).write_parquet(root / "raw.parquet")
-    prepcore_command("tokenizer", root / "raw.parquet", "--vocabulary-size", 300, "--out", root / "tokenizer")
-    options = ("--sequence-length", LENGTH, "--validation", "20%", "--quiet")
-    prepcore_command(
-        "pack", root / "raw.parquet", "--tokenizer", root / "tokenizer", "--out", root / "tokens", *options
-    )
-    return root / "tokens"
+    return token_folder(prepcore_command, root, TEXTS, LENGTH)
 
 
 @pytest.fixture

@@ -161,9 +161,12 @@ def test_what_a_run_leaves_behind(whole: FitConfig) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoints",
         "config.yaml",
+        "initialization.json",
         "loss.png",
         "loss.svg",
         "metrics.csv",
+        "report.html",
+        "run.json",
     ]
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == [
         "best",
@@ -200,11 +203,8 @@ def test_validation_loss_is_that_of_the_checkpoint(whole: FitConfig) -> None:
     assert losses(whole.run, "validation_loss")[20] == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("stop_after", [3, 8, 19])
-def test_resumed_equals_uninterrupted(
-    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
-) -> None:
-    stopped = config
+def fit_interrupted(config: FitConfig, stop_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until SIGINT comes behind so many steps."""
     real = SaveCheckpoints.on_train_batch_end
 
     def interrupt(callback: SaveCheckpoints, trainer: object, *rest: object) -> None:
@@ -214,13 +214,20 @@ def test_resumed_equals_uninterrupted(
 
     monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        fit(stopped)
+        fit(config)
     monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", real)
-    assert last_of(stopped).resolve().name == f"step-{stop_after:08d}"
-    resumed = weights(fit(dataclasses.replace(stopped, resume=stopped.run)))
+
+
+@pytest.mark.parametrize("stop_after", [3, 8, 19])
+def test_resumed_equals_uninterrupted(
+    whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    fit_interrupted(config, stop_after, monkeypatch)
+    assert last_of(config).resolve().name == f"step-{stop_after:08d}"
+    resumed = weights(fit(dataclasses.replace(config, resume=config.run)))
     assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
-    assert losses(stopped.run) == losses(whole.run)
-    assert losses(stopped.run, "validation_loss") == losses(whole.run, "validation_loss")
+    assert losses(config.run) == losses(whole.run)
+    assert losses(config.run, "validation_loss") == losses(whole.run, "validation_loss")
 
 
 def test_a_stop_inside_a_step_saves_the_weights_before_it(
@@ -352,5 +359,11 @@ def test_prompts_are_continued_at_each_validation(config: FitConfig, tmp_path: P
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("abc\n\nxyz\n")
     fit(dataclasses.replace(dotted(config, trainer={"max_steps": 3}), prompts=str(prompts)))
-    text = (Path(config.run) / "samples.txt").read_text()
-    assert text.count("--- step 0\nabc") == text.count("--- step 3\nxyz") == 1
+    lines = metrics.read(Path(config.run) / "samples.csv")
+    assert [(line["step"], line["prompt"]) for line in lines] == [
+        ("0", "abc"),
+        ("0", "xyz"),
+        ("3", "abc"),
+        ("3", "xyz"),
+    ]
+    assert all(line["continuation"] for line in lines)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,12 +11,15 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from prepcore.arguments import UsageError
-from tests.trainer.models import tiny_llama
+from tests.trainer.models import SIZES, tiny_llama
 from trainer.config import InitConfig, ModelConfig
-from trainer.initialize import from_source, parameter_count
-from trainer.initialize.depth import downscale_map, explicit_map, layer_map, remap_state, upscale_map
+from trainer.initialize import parameter_count
+from trainer.initialize.around import Surroundings
+from trainer.initialize.build import Initialized, build
+from trainer.initialize.maps import LayerMap, layer_map
 from trainer.initialize.pretrained import open_source
 from trainer.initialize.random import random_configuration, random_model
+from trainer.initialize.surgery import operate, remap_state
 
 SURGERIES = [
     (InitConfig(strategy="continue", source="SOURCE"), [0, 1, 2, 3, 4]),
@@ -23,32 +28,21 @@ SURGERIES = [
     (InitConfig(strategy="downscale", source="SOURCE", keep=(0, 3)), [0, 3]),
     (InitConfig(strategy="upscale", source="SOURCE", layers=8), [0, 1, 2, 3, 1, 2, 3, 4]),
     (InitConfig(strategy="upscale", source="SOURCE", keep=(0, 0, 1, 2, 3, 4)), [0, 0, 1, 2, 3, 4]),
+    (InitConfig(strategy="stack", source="SOURCE", layers=10), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]),
 ]
 
 
-def test_layer_maps_are_those_of_the_course_and_of_solar() -> None:
-    assert downscale_map(12, 10, "middle") == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]
-    assert downscale_map(5, 3, "middle") == [0, 1, 4]
-    assert downscale_map(5, 2, "last") == [3, 4]
-    assert upscale_map(12, 16) == [*range(8), *range(4, 12)]
-    assert upscale_map(32, 48) == [*range(24), *range(8, 32)]
-    assert upscale_map(5, 10) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+def made(init: InitConfig, source: Path, **other: Any) -> Initialized:
+    return build(ModelConfig(init=dataclasses.replace(init, source=str(source))), Surroundings(), **other)
 
 
-def test_what_does_not_fit_is_refused_with_the_range_that_does() -> None:
-    for layers in (0, 12, 13):
-        with pytest.raises(UsageError, match="wants 1 to 11"):
-            downscale_map(12, layers, "middle")
-    for layers in (12, 15, 26):
-        with pytest.raises(UsageError, match="an even number from 14 to 24"):
-            upscale_map(12, layers)
-    with pytest.raises(UsageError, match="names layer 12, the source has layers 0 to 11"):
-        explicit_map("downscale", 12, [0, 12])
-    with pytest.raises(UsageError, match="wants more than 12"):
-        explicit_map("upscale", 12, [0, 1])
+def generated(model: LlamaForCausalLM, *, cached: bool) -> list[list[int]]:
+    ids = torch.tensor([[1, 403, 407, 261, 378]])
+    found = model.eval().generate(ids, max_new_tokens=20, do_sample=False, use_cache=cached)
+    return found.tolist()
 
 
-def meta_parameters(layers: list[int] | None) -> int:
+def meta_parameters(layers: LayerMap | None) -> int:
     """Count the parameters of the preset, or of its surgery, with no memory spent."""
     config = random_configuration(
         ModelConfig(preset="tinysolar-248m"), vocabulary_size=32_000, sequence_length=2048, bos=1, eos=2
@@ -57,9 +51,9 @@ def meta_parameters(layers: list[int] | None) -> int:
         source = LlamaForCausalLM(config)
         if layers is None:
             return parameter_count(source)
-        config.num_hidden_layers = len(layers)
+        config.num_hidden_layers = len(layers.sources)
         model = LlamaForCausalLM(config)
-    assert remap_state(source.state_dict(), layers).keys() == model.state_dict().keys()
+    assert remap_state(source.state_dict(), layers.sources).keys() == model.state_dict().keys()
     return parameter_count(model)
 
 
@@ -68,18 +62,19 @@ def test_parameter_counts_of_the_presets() -> None:
         meta_parameters(None),
         meta_parameters(layer_map(InitConfig(strategy="downscale", source="s", layers=10), 12)),
         meta_parameters(layer_map(InitConfig(strategy="upscale", source="s", layers=16), 12)),
+        meta_parameters(layer_map(InitConfig(strategy="expand", source="s", layers=16), 12)),
+        meta_parameters(layer_map(InitConfig(strategy="stack", source="s", layers=24), 12)),
     ]
     print("parameters:", counts)
-    assert counts == [248_013_824, 217_601_024, 308_839_424]
+    assert counts == [248_013_824, 217_601_024, 308_839_424, 308_839_424, 430_490_624]
 
 
 @pytest.mark.parametrize(("init", "layers"), SURGERIES, ids=lambda value: str(value)[:40])
 def test_surgery_of_a_real_model(stories: Path, init: InitConfig, layers: list[int]) -> None:
-    import dataclasses
-
-    surgery = from_source(ModelConfig(init=dataclasses.replace(init, source=str(stories))))
-    source, model = LlamaForCausalLM.from_pretrained(stories, dtype=torch.float32), surgery.model
-    assert surgery.layers == layers
+    model, facts = made(init, stories)
+    source = LlamaForCausalLM.from_pretrained(stories, dtype=torch.float32)
+    assert facts.layers == LayerMap(tuple(layers))
+    assert model.config.rope_parameters == source.config.rope_parameters
     assert torch.equal(model.model.norm.weight, source.model.norm.weight)
     assert not torch.equal(model.model.norm.weight, torch.ones_like(model.model.norm.weight))
     assert model.config.max_position_embeddings == 512
@@ -93,33 +88,106 @@ def test_surgery_of_a_real_model(stories: Path, init: InitConfig, layers: list[i
     model.eval()
     with torch.no_grad():
         assert torch.equal(model(ids).logits, source.eval()(ids, use_cache=False).logits)
-    generated = [
-        model.generate(ids, max_new_tokens=20, do_sample=False, use_cache=cached).tolist()
-        for cached in (True, False)
-    ]
-    assert generated[0] == generated[1]
+    assert generated(model, cached=True) == generated(model, cached=False)
+
+
+@pytest.mark.parametrize("layers", [6, 7, 10])
+def test_an_expanded_model_is_its_source(stories: Path, layers: int) -> None:
+    model, facts = made(InitConfig(strategy="expand", source="SOURCE", layers=layers), stories)
+    source = LlamaForCausalLM.from_pretrained(stories, dtype=torch.float32)
+    assert facts.layers is not None
+    assert len(facts.layers.new) == layers - 5
+    assert model.config.num_hidden_layers == layers
+    ids = torch.randint(0, 512, (4, 100), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        difference = (model.eval()(ids).logits - source.eval()(ids).logits).abs().max().item()
+    print(f"largest difference of logits after expansion to {layers} layers: {difference}")
+    assert difference == 0.0
+    assert generated(model, cached=True) == generated(model, cached=False)
+    # Not the identity for ever: the zeroed projections have a gradient, and through them soon the others.
+    model(ids, labels=ids).loss.backward()
+    for layer in facts.layers.new:
+        assert model.model.layers[layer].mlp.down_proj.weight.grad.abs().max() > 0
+        assert not model.model.layers[layer].mlp.down_proj.weight.any()
+        assert model.model.layers[layer].mlp.up_proj.weight.any()
+
+
+def test_an_expansion_zeroes_biases_too(tmp_path: Path) -> None:
+    source = tiny_llama(attention_bias=True, mlp_bias=True)
+    with torch.no_grad():
+        for name, parameter in source.named_parameters():
+            if name.endswith("bias"):
+                parameter.uniform_(-1, 1)
+    source.save_pretrained(tmp_path)
+    model, _ = made(InitConfig(strategy="expand", source="SOURCE", layers=4), tmp_path)
+    ids = torch.randint(0, 96, (2, 30), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model.eval()(ids).logits, source.eval()(ids).logits)
+
+
+def test_only_new_blocks_learn_if_asked_for(stories: Path) -> None:
+    model, facts = made(InitConfig(strategy="expand", source="S", layers=7, train="new-blocks"), stories)
+    assert facts.layers == LayerMap((0, 1, 2, 2, 3, 4, 4), new=(3, 6))
+    learning = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {".".join(name.split(".")[:3]) for name in learning} == {"model.layers.3", "model.layers.6"}
+    assert (
+        facts.parameters["trained"]
+        == sum(weight.numel() for weight in model.model.layers[3].parameters()) * 2
+    )
+
+
+ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 500_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    ("strategy", "layers"), [("downscale", 2), ("upscale", 4), ("expand", 4), ("stack", 6)]
+)
+def test_rope_settings_and_tied_embeddings_survive(
+    tmp_path: Path, strategy: Any, layers: int, tied: bool
+) -> None:
+    changes = {"rope_parameters": ROPE, "head_dim": 16, "rms_norm_eps": 1e-4}
+    tiny_llama(num_hidden_layers=3, tie_word_embeddings=tied, **changes).save_pretrained(tmp_path / "source")
+    model, _ = made(InitConfig(strategy=strategy, source="S", layers=layers), tmp_path / "source")
+    model.save_pretrained(tmp_path / "made")
+    for each in (model, LlamaForCausalLM.from_pretrained(tmp_path / "made", dtype=torch.float32)):
+        found = {**each.config.to_dict(), "num_hidden_layers": 3}
+        wanted = LlamaForCausalLM.from_pretrained(tmp_path / "source").config.to_dict()
+        same = {name for name in wanted if name not in ("dtype", "_name_or_path")}
+        assert {name: found[name] for name in same} == {name: wanted[name] for name in same}
+        assert (each.lm_head.weight is each.model.embed_tokens.weight) == tied
+    again = LlamaForCausalLM.from_pretrained(tmp_path / "made", dtype=torch.float32)
+    ids = torch.randint(0, 96, (2, 60), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model.eval()(ids).logits, again.eval()(ids).logits)
 
 
 def test_a_surgery_leaves_its_source_alone(stories: Path) -> None:
-    surgery = from_source(ModelConfig(init=InitConfig(strategy="upscale", source=str(stories), layers=6)))
+    source = open_source(str(stories))
+    before = {name: weight.clone() for name, weight in source.state_dict().items()}
+    model = operate(source, LayerMap((0, 0, 1, 2, 3, 4), new=(1,)))
     with torch.no_grad():
-        for parameter in surgery.model.parameters():
-            parameter.zero_()
-    assert surgery.source.model.norm.weight.any()
-    assert surgery.source.config.num_hidden_layers == 5
+        for parameter in model.parameters():
+            parameter.fill_(7)
+    assert source.config.num_hidden_layers == 5
+    for name, weight in source.state_dict().items():
+        assert torch.equal(weight, before[name])
 
 
-def test_sharded_source_and_untied_head(tmp_path: Path) -> None:
-    model = tiny_llama(num_hidden_layers=3)
-    model.save_pretrained(tmp_path, max_shard_size="20KB")
+def test_a_sharded_source_with_a_head_of_its_own(tmp_path: Path) -> None:
+    source = tiny_llama(num_hidden_layers=3)
+    source.save_pretrained(tmp_path, max_shard_size="20KB")
     assert (tmp_path / "model.safetensors.index.json").is_file()
-    surgery = from_source(
-        ModelConfig(init=InitConfig(strategy="downscale", source=str(tmp_path), keep=(0, 2)))
-    )
-    assert torch.equal(surgery.model.lm_head.weight, model.lm_head.weight)
-    assert torch.equal(
-        surgery.model.model.layers[1].mlp.up_proj.weight, model.model.layers[2].mlp.up_proj.weight
-    )
+    model, _ = made(InitConfig(strategy="downscale", source="SOURCE", keep=(0, 2)), tmp_path)
+    assert torch.equal(model.lm_head.weight, source.lm_head.weight)
+    assert torch.equal(model.model.layers[1].mlp.up_proj.weight, source.model.layers[2].mlp.up_proj.weight)
 
 
 def test_bf16_files_are_opened_in_fp32(tmp_path: Path) -> None:
@@ -191,8 +259,6 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, int | None], message: str) -> None:
-    from tests.trainer.models import SIZES
-
     with pytest.raises(UsageError, match=message):
         random_configuration(
             ModelConfig(**{**SIZES, **changes}), vocabulary_size=96, sequence_length=16, bos=1, eos=2
@@ -202,7 +268,38 @@ def test_sizes_that_do_not_fit_are_refused(changes: dict[str, int | None], messa
 def test_sizes_stated_beside_a_source_must_be_its_own(tmp_path: Path) -> None:
     tiny_llama().save_pretrained(tmp_path)
     init = InitConfig(strategy="upscale", source=str(tmp_path), layers=4)
-    surgery = from_source(ModelConfig(hidden_size=32, num_hidden_layers=2, rope_theta=10_000.0, init=init))
-    assert surgery.model.config.num_hidden_layers == 4
+    stated = ModelConfig(hidden_size=32, num_hidden_layers=2, rope_theta=10_000.0, init=init)
+    assert build(stated, Surroundings()).model.config.num_hidden_layers == 4
     with pytest.raises(UsageError, match=r"model\.hidden-size is 128, but that of .* is 32"):
-        from_source(ModelConfig(preset="demo", init=init))
+        build(ModelConfig(preset="demo", init=init), Surroundings())
+    with pytest.raises(UsageError, match=r"model\.rope-theta is 5.0, but that of .* is 10000"):
+        build(dataclasses.replace(stated, rope_theta=5.0), Surroundings())
+
+
+def random_weights(**changes: Any) -> LlamaForCausalLM:
+    sizes = {**SIZES, "hidden_size": 64, "num_hidden_layers": 8, "initializer_range": 0.05}
+    model = ModelConfig(**sizes, init=InitConfig(**changes))
+    return build(model, Surroundings(vocabulary_size=500, sequence_length=32), seed=3).model
+
+
+def test_truncated_weights_lie_within_two_deviations() -> None:
+    plain, cut = random_weights(), random_weights(distribution="truncated")
+    matrices = dict(cut.named_parameters())
+    assert max(weight.abs().max().item() for weight in plain.parameters() if weight.ndim == 2) > 0.15
+    for name, weight in matrices.items():
+        if weight.ndim == 1:
+            assert torch.equal(weight, torch.ones_like(weight))
+            continue
+        assert weight.abs().max() <= 0.1, name
+    # The deviation of a normal distribution cut at two of its own: sqrt(1 - 2 * 2 * phi(2) / (2 Phi(2) - 1)).
+    assert matrices["lm_head.weight"].std().item() == pytest.approx(0.05 * 0.8796, rel=0.02)
+    again = random_weights(distribution="truncated")
+    assert torch.equal(again.lm_head.weight, cut.lm_head.weight)
+
+
+def test_output_projections_scale_with_depth() -> None:
+    plain, scaled = random_weights(), random_weights(depth_scaled=True)
+    for name, weight in plain.named_parameters():
+        is_output = name.endswith(("o_proj.weight", "down_proj.weight"))
+        wanted = weight / 4 if is_output else weight  # the root of twice eight layers
+        assert torch.equal(scaled.get_parameter(name), wanted), name

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -23,9 +21,8 @@ from prepcore.arguments import UsageError
 from tests.trainer.folders import random_documents, write_token_folder
 from tests.trainer.models import dotted
 from tests.trainer.test_cli import TINY, environment
-from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
+from tests.trainer.test_fit import fit_interrupted, last_of, losses, twenty_steps, weights
 from trainer.callbacks import lines, plot
-from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.config import DataConfig, FitConfig, OptimizerConfig
 from trainer.data import PackedTokens, Rows
 from trainer.fit import fit
@@ -178,17 +175,7 @@ def test_the_same_training_for_any_micro_batch(whole: FitConfig, config: FitConf
 def test_resumed_equals_uninterrupted(
     whole: FitConfig, config: FitConfig, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    real = SaveCheckpoints.on_train_batch_end
-
-    def interrupt(callback: SaveCheckpoints, trainer: object, *rest: object) -> None:
-        real(callback, trainer, *rest)
-        if trainer.global_step == stop_after:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        fit(config)
-    monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", real)
+    fit_interrupted(config, stop_after, monkeypatch)
     state = torch.load(last_of(config) / STATE_FILE, weights_only=True)["PackedTokens"]
     assert state["weights"] == [6, 3, 1]
     assert sum(state["rows"]) == 8 * stop_after

@@ -22,7 +22,7 @@ class OneStep:
     def __init__(self, module: LlamaModule, monkeypatch: pytest.MonkeyPatch) -> None:
         optimizer: Any = module.configure_optimizers()
         trainer = type("Trainer", (), {"global_step": 0})()
-        monkeypatch.setattr(module, "optimizers", lambda: optimizer)
+        monkeypatch.setattr(module, "optimizers", lambda use_pl_optimizer=True: optimizer)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(type(module), "trainer", trainer, raising=False)
 
@@ -83,6 +83,20 @@ def test_a_step_without_targets_is_zero_and_no_nan(monkeypatch: pytest.MonkeyPat
     assert module.step_loss is not None
     assert module.step_loss.item() == 0.0
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_no_gradient_is_kept_into_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are as large as the weights, and would lie beside all that the next way forward keeps."""
+    model = tiny_llama()
+    module = module_of(model)
+    OneStep(module, monkeypatch)
+    kept = []
+    model.model.register_forward_pre_hook(
+        lambda *_: kept.append(sum(parameter.grad is not None for parameter in model.parameters()))
+    )
+    for step in range(2):
+        module.training_step({"input_ids": torch.randint(0, 96, (1, 3, 12))}, step)
+    assert kept == [0, 0]
 
 
 def test_the_model_is_put_into_training_mode() -> None:

@@ -118,6 +118,30 @@ class Parser(Generic[Configuration]):
         self._settle_switches(values, places)
         return values
 
+    def check(self, values: Mapping[str, Any]) -> Configuration:
+        """Return the configuration of the values by key, held to the rules that hold for those of a file.
+
+        Raises
+        ------
+        UsageError
+            As `parse`; for a configuration that Python made and nothing has checked yet.
+        """
+        checked = {
+            key: value
+            if value == OFF and self._by_key[key].switch
+            else self._convert(
+                Assignment(
+                    self._by_key[key],
+                    list(value) if isinstance(value, tuple) else value,
+                    self._by_key[key].name,
+                    from_file=True,
+                )
+            )
+            for key, value in values.items()
+        }
+        made: Configuration = self._build(self.configuration, checked, ())
+        return made
+
     def configuration_text(self, words: Sequence[str]) -> str:
         """Return what ``--print-config`` prints: YAML that ``--config`` reads back to the same values."""
         return configuration_file.write(self.options, self.values(words))

@@ -64,7 +64,7 @@ def report(command: ReportCommand) -> int:
     from prepcore.report.table import show
     from prepcore.tokens.manifest import has_cleaning, is_token_folder
 
-    tokens = [folder for folder in command.folders if is_token_folder(Path(folder))]
+    tokens = [folder for folder in command.folders if is_token_folder(folder)]
     if tokens and (len(command.folders) == 1 or not all(map(has_cleaning, tokens))):
         return _report_tokens(command)
     if len(command.folders) > 2:

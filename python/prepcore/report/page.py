@@ -1,32 +1,20 @@
-"""`report.html`: one file without scripts, fonts or anything else that would be fetched."""
+"""`report.html` of a cleaned folder."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prepcore.report import sections
-from prepcore.report.inert import inert
+from prepcore.report.shell import document, write_whole
 
 NAME = "report.html"
 """The file's name in a cleaned folder."""
 
-_STYLE = Path(__file__).with_name("page.css")
-
 
 def page(facts: Mapping[str, Any]) -> str:
-    """Lay out what `prepcore.report.facts.gathered` returns.
-
-    The page's own style is allowed by its hash, and nothing else is: what a document might have smuggled in
-    would still be inert.
-    """
-    style = _STYLE.read_text(encoding="utf-8")
-    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    """Lay out what `prepcore.report.facts.gathered` returns."""
     title = f"What became of the documents: {Path(facts['folder']).resolve().name}"
     body = "\n".join(
         [
@@ -41,22 +29,9 @@ def page(facts: Mapping[str, Any]) -> str:
             sections.inputs(facts),
         ]
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{inert(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return document(title, body)
 
 
 def write_page(facts: Mapping[str, Any], path: Path) -> None:
     """Write the page, whole or not at all."""
-    # Several shards may find at once that the folder is finished.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # Text of other people: what is no UTF-8 was replaced by `inert`.
-        temporary.write_text(page(facts), encoding="utf-8")
-        os.replace(temporary, path)  # noqa: PTH105 - over what is there, also where that is another's file
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(page(facts), path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prepcore.report.charts import bar, histogram_chart
+from prepcore.report.html_table import html_table
 from prepcore.report.inert import inert, prose
 from prepcore.report.reasons import WITHOUT_CHECK, missed, number, share, size, wanted
 from prepcore.report.throughput import speeds, stages
@@ -138,7 +139,7 @@ def _reason(step: Mapping[str, Any], facts: Facts) -> str:
     if labels:
         rows = [(row["label"], f"{row['dropped']:,}", f"{row['kept']:,}") for row in labels[:20]]
         parts.append(
-            _table(("label", "dropped, of those read", "kept, of those measured"), rows, numbers=(1, 2))
+            html_table(("label", "dropped, of those read", "kept, of those measured"), rows, numbers=(1, 2))
         )
     shown = facts["examples"].get(reason, [])
     if shown:
@@ -187,7 +188,7 @@ def rewritten(facts: Facts) -> str:
     rows = [(kind, f"{count:,}") for kind, count in facts["rewritten"].items()]
     if not rows:
         return ""
-    table = _table(("what", "times"), rows, numbers=(1,))
+    table = html_table(("what", "times"), rows, numbers=(1,))
     return f"<section><h2>What was rewritten in the documents kept</h2>{table}</section>"
 
 
@@ -196,7 +197,7 @@ def unreadable(facts: Facts) -> str:
     if not facts["unreadable"]:
         return ""
     rows = [(line["file"], f"{line['row']}", line["error"]) for line in facts["unreadable_rows"]]
-    table = _table(("file", "row", "what was wrong"), rows, numbers=(1,))
+    table = html_table(("file", "row", "what was wrong"), rows, numbers=(1,))
     count = facts["unreadable"]
     note = f"The first {len(rows):,} entries; <code>unreadable.jsonl</code> names all {count:,} rows."
     return f'<section><h2>What could not be read</h2><p class="note">{note}</p>{table}</section>'
@@ -206,9 +207,9 @@ def throughput(facts: Facts) -> str:
     """Say how fast it went and where the time went."""
     if not facts["run"]:
         return ""
-    speed = _table(("", ""), speeds(facts["run"]), header=False)
+    speed = html_table(("", ""), speeds(facts["run"]), header=False)
     rows = [(name, f"{seconds:,.2f}", part) for name, seconds, part in stages(facts["run"])]
-    table = _table(("stage", "seconds, all threads together", "share"), rows, numbers=(1, 2))
+    table = html_table(("stage", "seconds, all threads together", "share"), rows, numbers=(1, 2))
     return f"<section><h2>Time</h2>{speed}<details><summary>By stage</summary>{table}</details></section>"
 
 
@@ -237,7 +238,7 @@ def settings(facts: Facts) -> str:
         if value != default:
             changed.add(len(rows))
         rows.append((name, _value(value), "" if value == default else _value(default)))
-    table = _table(("setting", "value", "default, where it is another"), rows, marked=changed)
+    table = html_table(("setting", "value", "default, where it is another"), rows, marked=changed)
     shown = f"<details><summary>{len(rows)} settings</summary>{table}</details>"
     return f"<section><h2>Settings</h2>{shown}</section>"
 
@@ -250,30 +251,10 @@ def inputs(facts: Facts) -> str:
     ]
     more = listed["files"] - len(rows)
     note = f'<p class="note">and {more:,} more, which <code>manifest.json</code> names</p>' if more else ""
-    table = _table(("file", "kind", "size", "rows"), rows, numbers=(2, 3))
+    table = html_table(("file", "kind", "size", "rows"), rows, numbers=(2, 3))
     files = "1 file" if listed["files"] == 1 else f"{listed['files']:,} files"
     return f"<section><h2>Input: {files}, {size(listed['bytes'])}</h2>{table}{note}</section>"
 
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _table(
-    headers: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    numbers: Sequence[int] = (),
-    marked: Iterable[int] = (),
-    header: bool = True,
-) -> str:
-    kinds = ['class="number"' if place in numbers else "" for place in range(len(headers))]
-    marked = set(marked)
-    top = "".join(f"<th {kind}>{inert(name)}</th>" for name, kind in zip(headers, kinds, strict=True))
-    lines = []
-    for place, row in enumerate(rows):
-        cells = "".join(f"<td {kind}>{inert(cell)}</td>" for cell, kind in zip(row, kinds, strict=True))
-        kind = ' class="changed"' if place in marked else ""
-        lines.append(f"<tr{kind}>{cells}</tr>")
-    shown = f"<thead><tr>{top}</tr></thead>" if header else ""
-    return f'<div class="scroll"><table>{shown}<tbody>{"".join(lines)}</tbody></table></div>'

@@ -51,9 +51,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def is_token_folder(path: Path) -> bool:
+def is_token_folder(path: Path | str) -> bool:
     """Whether a folder's manifest says that it is a token folder, of whatever version."""
-    return _stated(path).get("format") == FORMAT
+    return _stated(Path(path)).get("format") == FORMAT
 
 
 def has_cleaning(path: Path | str) -> bool:

@@ -28,10 +28,13 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def cut_after(path: Path, columns: Sequence[str], step: int) -> None:
-    """Remove the lines of steps after ``step``, which a run that continues will do again."""
+    """Remove the lines of steps after ``step``, which a run that continues will do again.
+
+    A log that was begun with other columns, by an earlier version, gets those of this one.
+    """
     lines = read(path)
     kept = [line for line in lines if int(line["step"]) <= step]
-    if len(kept) == len(lines):
+    if not lines or (len(kept) == len(lines) and tuple(lines[0]) == tuple(columns)):
         return
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
@@ -39,5 +42,5 @@ def cut_after(path: Path, columns: Sequence[str], step: int) -> None:
         path.unlink()
         return
     for line in kept:
-        append(partial, columns, line)
+        append(partial, columns, {name: line.get(name) for name in columns})
     partial.replace(path)

@@ -1,9 +1,9 @@
-"""The log of a run: one plain CSV, a line an event."""
+"""The log of a run: one plain CSV, a line an event, and whatever else is to hear of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from trainer.callbacks.lines import append, cut_after, read
 from trainer.callbacks.throughput import Throughput
 from trainer.display import Display, Record
+from trainer.flops import Compute
+from trainer.loggers import Logger
 
 COLUMNS = (
     "step",
@@ -21,6 +23,8 @@ COLUMNS = (
     "learning_rate",
     "gradient_norm",
     "tokens_per_second",
+    "tflops",
+    "mfu",
     "validation_loss",
     "perplexity",
     "bits_per_byte",
@@ -28,7 +32,7 @@ COLUMNS = (
 
 
 class Metrics(lightning.Callback):
-    """Writes ``metrics.csv`` and tells the display.
+    """Writes ``metrics.csv`` and tells the display and the loggers.
 
     The losses of the steps between two lines are summed on the device; their mean is what a line holds, and
     the only time the run waits for a value. Losses are in nats a token.
@@ -49,6 +53,10 @@ class Metrics(lightning.Callback):
         Tokens of all steps before one.
     tokens_per_byte
         Validation tokens a byte of their text; None without validation data.
+    compute
+        What a token costs and what the devices could do.
+    loggers
+        Who else hears of each line.
     """
 
     def __init__(
@@ -61,6 +69,8 @@ class Metrics(lightning.Callback):
         first_step: int,
         tokens_before: Callable[[int], int],
         tokens_per_byte: float | None,
+        compute: Compute,
+        loggers: Sequence[Logger] = (),
     ) -> None:
         self.path = path
         self.throughput = throughput
@@ -68,6 +78,8 @@ class Metrics(lightning.Callback):
         self.every = every
         self.tokens_before = tokens_before
         self.tokens_per_byte = tokens_per_byte
+        self.compute = compute
+        self.loggers = tuple(loggers)
         self._losses: list[torch.Tensor] = []
         cut_after(path, COLUMNS, first_step)
 
@@ -81,15 +93,18 @@ class Metrics(lightning.Callback):
             return
         loss, norm = torch.stack([torch.stack(self._losses).mean(), module.gradient_norm]).tolist()
         self._losses = []
+        speed = self.throughput.lap()
         record = {
             "step": step,
             "tokens": self.tokens_before(step),
             "loss": loss,
             "learning_rate": module.learning_rate(step - 1),
             "gradient_norm": norm,
-            "tokens_per_second": self.throughput.lap(),
+            "tokens_per_second": speed,
+            "tflops": None if speed is None else self.compute.teraflops(speed),
+            "mfu": None if speed is None else self.compute.utilisation(speed),
         }
-        append(self.path, COLUMNS, record)
+        self._write(record)
         self.display.step(record, self.throughput.seconds_left(step))
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
@@ -102,8 +117,13 @@ class Metrics(lightning.Callback):
             "perplexity": math.exp(min(loss, 700.0)),  # beyond this exp overflows
             "bits_per_byte": bits_per_byte(loss, self.tokens_per_byte),
         }
-        append(self.path, COLUMNS, record)
+        self._write(record)
         self.display.line(describe_validation(record))
+
+    def _write(self, record: Record) -> None:
+        append(self.path, COLUMNS, record)
+        for logger in self.loggers:
+            logger.log(record)
 
 
 def bits_per_byte(loss: float, tokens_per_byte: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,21 @@ import pytorch_lightning as lightning
 from tokenizers import Tokenizer
 
 from prepcore.arguments import UsageError
+from trainer.callbacks.lines import append, cut_after
 from trainer.display import Display
 from trainer.generate import encode_prompt, stream_text, stream_tokens
+from trainer.loggers import Logger
 
 NEW_TOKENS = 60
 # Below 1, for a small model wanders at 1 and repeats itself at 0.
 TEMPERATURE = 0.8
 
 
+COLUMNS = ("step", "prompt", "continuation")
+
+
 class Samples(lightning.Callback):
-    """Continues prompts with a fixed seed, on the screen and in a file.
+    """Continues prompts with a fixed seed, on the screen, in a file, and for the loggers.
 
     Parameters
     ----------
@@ -27,27 +33,43 @@ class Samples(lightning.Callback):
     tokenizer
         The data's.
     path
-        File that the samples are added to.
+        CSV file that the samples are added to. Lines after ``first_step`` are cut off.
     display
         The screen.
+    first_step
+        Step the run begins or continues at.
+    loggers
+        Who else hears of each sample.
     """
 
-    def __init__(self, prompts: list[str], tokenizer: Tokenizer, path: Path, display: Display) -> None:
-        self.prompts = prompts
+    def __init__(
+        self,
+        prompts: Sequence[str],
+        tokenizer: Tokenizer,
+        path: Path,
+        display: Display,
+        *,
+        first_step: int,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
+        self.prompts = tuple(prompts)
         self.tokenizer = tokenizer
         self.path = path
         self.display = display
+        self.loggers = tuple(loggers)
+        cut_after(path, COLUMNS, first_step)
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Continue every prompt."""
         module.eval()
-        texts = [prompt + self._continue(module, prompt) for prompt in self.prompts]
+        continuations = [self._continue(module, prompt) for prompt in self.prompts]
         module.train()
-        with self.path.open("a", encoding="utf-8") as file:
-            for text in texts:
-                file.write(f"--- step {trainer.global_step}\n{text}\n")
-        for text in texts:
-            self.display.line("  | " + text.replace("\n", "\n  | "))
+        step = trainer.global_step
+        for prompt, continuation in zip(self.prompts, continuations, strict=True):
+            append(self.path, COLUMNS, {"step": step, "prompt": prompt, "continuation": continuation})
+            for logger in self.loggers:
+                logger.text(step, prompt, continuation)
+            self.display.line("  | " + (prompt + continuation).replace("\n", "\n  | "))
 
     def _continue(self, module: Any, prompt: str) -> str:
         ids = encode_prompt(self.tokenizer, prompt, module.model)

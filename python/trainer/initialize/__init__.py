@@ -1,73 +1,46 @@
 """Where the first weights of a model come from.
 
 One rule for all strategies: a fresh configuration with only what changes changed, a model built from it, a
-remapped state dict loaded into it. :mod:`~trainer.initialize.random` makes new weights,
-:mod:`~trainer.initialize.pretrained` opens a source, :mod:`~trainer.initialize.depth` chooses and renames its
-layers.
+remapped state dict loaded into it. In a program::
+
+    from trainer.initialize import initialize
+
+    model, facts = initialize("upscale", "runs/first/checkpoints/last", layers=16)
+    print(facts)  # layer map, parameters; with tokens="tokens" the loss before and after
+    model.save_pretrained("deeper")
+
+Without torch: :mod:`~trainer.initialize.maps` chooses layers, :mod:`~trainer.initialize.source` reads what
+a source says of itself and refuses what does not fit, :mod:`~trainer.initialize.facts` writes down what was
+made of what. With it: :mod:`~trainer.initialize.random` makes new weights,
+:mod:`~trainer.initialize.pretrained` opens a source, :mod:`~trainer.initialize.sample` measures,
+:mod:`~trainer.initialize.surgery` and :mod:`~trainer.initialize.vocabulary` operate, and
+:mod:`~trainer.initialize.build` is the road through all of them.
+
+Importing this package imports nothing heavy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import LlamaForCausalLM
+if TYPE_CHECKING:
+    from trainer.initialize.build import Initialized, build, parameter_count
+    from trainer.initialize.facts import Facts
+    from trainer.initialize.python import initialize
 
-from trainer.config import ModelConfig
-from trainer.initialize.depth import layer_map, with_layers
-from trainer.initialize.pretrained import check_architecture, open_source
+__all__ = ["Facts", "Initialized", "build", "initialize", "parameter_count"]
 
-__all__ = ["Surgery", "from_source", "parameter_count"]
-
-
-@dataclass(frozen=True)
-class Surgery:
-    """A model made of a source.
-
-    Attributes
-    ----------
-    source
-        The source as it was opened; the model itself when nothing was changed.
-    model
-        The new model.
-    layers
-        The source's layers in their new order.
-    """
-
-    source: LlamaForCausalLM
-    model: LlamaForCausalLM
-    layers: list[int]
-
-    @property
-    def changed(self) -> bool:
-        """Whether the model has other layers than its source."""
-        return self.model is not self.source
+_HOMES = {
+    "Facts": "facts",
+    "Initialized": "build",
+    "build": "build",
+    "initialize": "python",
+    "parameter_count": "build",
+}
 
 
-def from_source(model: ModelConfig, dtype: torch.dtype | str = torch.float32) -> Surgery:
-    """Open the source of an initialisation and operate on it.
-
-    Parameters
-    ----------
-    model
-        With strategy ``continue``, ``downscale`` or ``upscale``, and its source.
-    dtype
-        As for :func:`~trainer.initialize.pretrained.open_source`.
-
-    Raises
-    ------
-    UsageError
-        When the source cannot be opened, is not what is described, or does not allow the surgery.
-    """
-    init = model.init
-    if init.source is None:
-        raise ValueError(f"strategy {init.strategy} needs a source")
-    source = open_source(init.source, dtype)
-    check_architecture(model, source.config)
-    layers = layer_map(init, source.config.num_hidden_layers)
-    return Surgery(source, source if init.strategy == "continue" else with_layers(source, layers), layers)
-
-
-def parameter_count(model: LlamaForCausalLM) -> int:
-    """Count the parameters, tied ones once."""
-    return sum(parameter.numel() for parameter in model.parameters())
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

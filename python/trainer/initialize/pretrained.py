@@ -8,10 +8,8 @@ import torch
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
-from trainer.config import ARCHITECTURE, ModelConfig, with_preset
-
-MAPPED = ("llama", "mistral")
-"""The architectures whose weights are a Llama's, under a Llama's names."""
+from trainer.config import ModelConfig
+from trainer.initialize.source import check_kind, check_sizes, read_description
 
 # What a Llama's configuration shares with a Mistral's, whose weights have the same names and meanings.
 SHARED_WITH_MISTRAL = (
@@ -44,6 +42,7 @@ def llama_configuration(source: str) -> LlamaConfig:
         When there is no model, or its architecture is not a Llama's: a Mistral with a sliding window attends
         differently, and anything else is another model.
     """
+    check_kind(read_description(source), source)
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
@@ -52,19 +51,9 @@ def llama_configuration(source: str) -> LlamaConfig:
             f"({str(error).splitlines()[0]})",
             "wanted a folder with config.json and safetensors files, or a hub id",
         ) from error
-    if config.model_type not in MAPPED:
-        raise UsageError(
-            f"model.init.source {source} is a {config.model_type!r} model, wanted {' or '.join(MAPPED)}",
-            "other architectures have other weights and cannot be taken over",
-        )
+    check_kind(config.to_dict(), source)
     if config.model_type == "llama":
         return config
-    if config.sliding_window is not None:
-        raise UsageError(
-            f"model.init.source {source} is a Mistral with a sliding window of {config.sliding_window}, "
-            "which a Llama does not have",
-            "wanted one without, such as Mistral 7B from version 0.2 on",
-        )
     return LlamaConfig(**{name: getattr(config, name) for name in SHARED_WITH_MISTRAL})
 
 
@@ -108,21 +97,9 @@ def open_source(source: str, dtype: torch.dtype | str = torch.float32) -> LlamaF
 def check_architecture(model: ModelConfig, source: LlamaConfig) -> None:
     """Refuse a configuration that describes another model than its source.
 
-    The sizes are those of the source. A recipe may state them, as the preset does that the source was trained
-    with, and then they have to be the same; ``num_hidden_layers`` is that of the source, before any surgery.
-
     Raises
     ------
     UsageError
-        Naming the first option that differs.
+        As :func:`~trainer.initialize.source.check_sizes`, which this asks with every size there is.
     """
-    model = with_preset(model)
-    for name in ARCHITECTURE:
-        wanted = getattr(model, name)
-        found = source.rope_parameters["rope_theta"] if name == "rope_theta" else getattr(source, name)
-        if wanted is not None and wanted != found:
-            raise UsageError(
-                f"model.{name.replace('_', '-')} is {wanted}, but that of model.init.source "
-                f"{model.init.source} is {found}",
-                "leave the sizes out: they are those of the source",
-            )
+    check_sizes(model, source.to_dict())

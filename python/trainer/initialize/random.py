@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
 from trainer.config import ModelConfig, with_preset
+from trainer.initialize.surgery import OUTPUT_PROJECTIONS
 
 REQUIRED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
@@ -75,14 +79,50 @@ def random_configuration(
     )
 
 
-def random_model(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
-    """Build a model as transformers does: weights normal with deviation ``initializer_range``, norms one.
+def random_model(
+    config: LlamaConfig, seed: int, *, distribution: str = "normal", depth_scaled: bool = False
+) -> LlamaForCausalLM:
+    """Build a model with new weights: matrices normal with deviation ``initializer_range``, norms one.
 
     The same seed gives the same weights whatever was drawn before, and what is drawn after is not disturbed.
+
+    Parameters
+    ----------
+    config
+        What to build.
+    seed
+        Seed of the draws.
+    distribution
+        ``normal`` is what transformers does. ``truncated`` draws again what lies beyond two deviations, so
+        that no weight begins as an outlier; what is left deviates by 0.88 ``initializer_range``.
+    depth_scaled
+        Whether to divide the projections that write into the residual stream by the root of their number, two
+        a layer, so that its variance does not grow with depth (GPT-2; Radford et al., 2019).
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config)
+        if distribution == "truncated":
+            _truncate(model, config.initializer_range)
+    if depth_scaled:
+        _scale_outputs(model)
+    return model
+
+
+@torch.no_grad()
+def _truncate(model: LlamaForCausalLM, deviation: float) -> None:
+    """Draw every matrix anew from a normal distribution cut at two deviations; tied ones once."""
+    for matrix in model.parameters():
+        if matrix.ndim == 2:
+            nn.init.trunc_normal_(matrix, std=deviation, a=-2 * deviation, b=2 * deviation)
+
+
+@torch.no_grad()
+def _scale_outputs(model: LlamaForCausalLM) -> None:
+    layers = model.model.layers
+    for layer in layers:
+        for name in OUTPUT_PROJECTIONS:
+            layer.get_submodule(name).weight /= math.sqrt(2 * len(layers))
 
 
 def _check_heads(model: ModelConfig) -> None:

@@ -20,8 +20,8 @@ use crate::run::{self, Callback};
 /// How long a pull may wait before it looks at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Cleans files into a folder, and packs what is kept where a tokenizer is named. Returns `finished`, `finished_before` or `waiting`; and as JSON the manifest, or
-/// what is waited for.
+/// Cleans files into a folder, and packs what is kept where a tokenizer is named. Returns `finished`, `finished_before`
+/// or `waiting`; and as JSON the manifest, or what is waited for.
 #[pyfunction]
 #[pyo3(signature = (configuration, inputs, out, progress = None, condition = None))]
 pub(crate) fn clean(
@@ -54,20 +54,29 @@ pub(crate) fn clean_stream(
     stream: &Bound<'_, PyAny>,
     condition: Callable,
 ) -> PyResult<CleanedStream> {
-    let reader = capsule::import(stream)?;
-    py.detach(|| {
-        let configuration = condition::configuration(configuration, condition)?;
-        engine::clean_stream(&configuration, StreamInput::new(reader))
+    CleanedStream::start(py, stream, |input| {
+        engine::clean_stream(&condition::configuration(configuration, condition)?, input)
     })
-    .map(|stream| CleanedStream { outcome: stream.outcome(), stream: Mutex::new(Some(stream)) })
-    .map_err(|error| convert(&error))
 }
 
 /// The kept documents of a stream. It is read once: by iteration, or as a whole through the Arrow C interface.
 #[pyclass(module = "prepcore._core", frozen)]
 pub(crate) struct CleanedStream {
-    pub(crate) stream: Mutex<Option<engine::CleanedStream>>,
-    pub(crate) outcome: Outcome,
+    stream: Mutex<Option<engine::CleanedStream>>,
+    outcome: Outcome,
+}
+
+impl CleanedStream {
+    /// Starts what reads an Arrow stream, without Python's lock.
+    pub(crate) fn start(
+        py: Python<'_>,
+        stream: &Bound<'_, PyAny>,
+        start: impl FnOnce(StreamInput) -> prepcore::Result<engine::CleanedStream> + Send,
+    ) -> PyResult<Self> {
+        let input = StreamInput::new(capsule::import(stream)?);
+        let stream = py.detach(|| start(input)).map_err(|error| convert(&error))?;
+        Ok(Self { outcome: stream.outcome(), stream: Mutex::new(Some(stream)) })
+    }
 }
 
 #[pymethods]

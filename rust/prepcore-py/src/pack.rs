@@ -1,17 +1,14 @@
 //! `pack`: files to a token folder, or an Arrow stream of documents to one of rows.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use prepcore::config;
 use prepcore::pipeline::repack::{TokenInput, repack};
 use prepcore::pipeline::{Outcome, pack as engine};
-use prepcore::source::{Plan, StreamInput};
+use prepcore::source::Plan;
 use pyo3::prelude::*;
 
-use crate::capsule;
 use crate::clean::CleanedStream;
-use crate::error::convert;
 use crate::run::{self, Callback};
 
 /// Tokenises files into training rows in a folder, or lays other rows over a token folder; returns `finished`,
@@ -46,11 +43,8 @@ pub(crate) fn pack_stream(
     configuration: &str,
     stream: &Bound<'_, PyAny>,
 ) -> PyResult<CleanedStream> {
-    let reader = capsule::import(stream)?;
-    py.detach(|| {
+    CleanedStream::start(py, stream, |input| {
         let configuration: config::Pack = config::from_json(configuration)?;
-        prepcore::pipeline::pack_stream(&configuration, StreamInput::new(reader))
+        prepcore::pipeline::pack_stream(&configuration, input)
     })
-    .map(|stream| CleanedStream { outcome: stream.outcome(), stream: Mutex::new(Some(stream)) })
-    .map_err(|error| convert(&error))
 }

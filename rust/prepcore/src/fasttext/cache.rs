@@ -3,9 +3,7 @@
 //! A slot holds the word itself, so that nothing is taken for something else, and the list of its rows, so that
 //! sums keep the library's order. It fills one line of the processor's cache.
 
-use super::hash::Key;
-use crate::memory::huge_pages;
-use crate::memory::prefetch;
+use crate::memory::{Key, huge_pages, prefetch};
 
 /// The most rows of a word that is kept.
 pub(super) const MAX_ROWS: usize = 8;

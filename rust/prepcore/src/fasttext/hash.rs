@@ -1,5 +1,7 @@
 //! Two hashes of words: the library's, which numbers n-grams, and a fast one of our own for our own tables.
 
+use crate::memory::{KEY_BYTES, Key, folded, key};
+
 /// The library's hash: FNV-1a of 32 bits, in which bytes from 128 on are taken as negative numbers.
 #[derive(Clone, Copy)]
 pub(super) struct Fnv(pub(super) u32);
@@ -19,26 +21,6 @@ impl Fnv {
     pub(super) fn of(bytes: &[u8]) -> u32 {
         bytes.iter().fold(Self::START, |hash, byte| hash.with(*byte)).0
     }
-}
-
-/// The longest word that has a [`Key`].
-pub(super) const KEY_BYTES: usize = 24;
-
-/// A short word, followed by zeros; a word holds none.
-pub(super) type Key = [u64; 3];
-
-/// The key of the word of `length` bytes, at most [`KEY_BYTES`], at the start of `window`.
-#[inline]
-pub(super) fn key(window: &[u8; KEY_BYTES], length: usize) -> Key {
-    let (words, _) = window.as_chunks();
-    let mut key = [0; 3];
-    for index in 0..3 {
-        let inside = length.saturating_sub(8 * index).min(8) as u32;
-        // All bits of eight bytes, none of no byte.
-        let mask = u64::MAX.checked_shr(64 - 8 * inside).unwrap_or(0);
-        key[index] = u64::from_le_bytes(words[index]) & mask;
-    }
-    key
 }
 
 /// A hash of words for tables of ours. It decides where something lies, never what it is, so it differs from model
@@ -81,13 +63,6 @@ impl Hasher {
     }
 }
 
-/// Both halves of a product of 128 bits.
-#[inline]
-fn folded(left: u64, right: u64) -> u64 {
-    let product = u128::from(left) * u128::from(right);
-    product as u64 ^ (product >> 64) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,12 +75,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_the_word_and_zeros() {
+    fn a_word_and_its_key_have_one_hash() {
         let window: [u8; KEY_BYTES] = std::array::from_fn(|index| index as u8 + 1);
         for length in 0..=KEY_BYTES {
-            let bytes: Vec<u8> = key(&window, length).iter().flat_map(|word| word.to_le_bytes()).collect();
-            assert_eq!(bytes[..length], window[..length]);
-            assert!(bytes[length..].iter().all(|byte| *byte == 0));
             let hasher = Hasher { seed: 7 };
             assert_eq!(hasher.of(&window[..length]), hasher.of_key(key(&window, length)));
         }

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use super::cache::{Cache, Entry, MAX_ROWS, Place};
 use super::dictionary::{END, Known};
-use super::hash::{Fnv, KEY_BYTES, Key, key};
+use super::hash::Fnv;
 use super::model::Model;
 use super::ngrams::Ngrams;
 use super::rows::Rows;
 use super::tokens::Batch;
+use crate::memory::{KEY_BYTES, Key, key};
 
 /// Words whose look-ups wait for memory together.
 const TOGETHER: usize = 64;

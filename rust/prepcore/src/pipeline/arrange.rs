@@ -4,6 +4,7 @@ use super::Lookout;
 use super::rows::Shape;
 use super::shuffle::Shuffle;
 use super::token_part::VALIDATION;
+use super::tokenization::Tokenization;
 use crate::config::{DocumentOrder, Pack, Packing, resolve_threads};
 use crate::pack::Packed;
 use crate::resume::RunFolder;
@@ -11,12 +12,14 @@ use crate::sink::{SourceWriter, Sources, TokenWidth};
 use crate::{Error, Result, statistics};
 
 /// Puts the training documents in the order asked for, with `sources.parquet`, and lays documents in rows, where those
-/// are not simply cut from the files; counts what lies in them; changes the manifest accordingly. A run that is stopped here does this again.
+/// are not simply cut from the files; counts what lies in them; changes the manifest accordingly. A run that is stopped
+/// here does this again.
 ///
 /// # Errors
 /// What the disk refuses or `look` returns, and [`Error::Internal`] where a document or a token goes missing.
 pub(crate) fn arrange(
     configuration: &Pack,
+    tokenization: &Tokenization,
     run: &RunFolder,
     manifest: &mut Packed,
     look: &mut dyn FnMut() -> Result<()>,
@@ -34,7 +37,8 @@ pub(crate) fn arrange(
         }
     }
     let threads = resolve_threads(configuration.threads);
-    manifest.statistics = statistics::of_packed(run.out(), manifest, threads, &mut |_| lookout.look())?;
+    let watcher = &mut |_: &_| lookout.look();
+    manifest.statistics = statistics::of_packed(run.out(), manifest, &tokenization.folder, threads, watcher)?;
     Ok(())
 }
 

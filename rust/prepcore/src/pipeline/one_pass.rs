@@ -95,7 +95,7 @@ impl OnePass<'_> {
         let mut manifest = describe(self.configuration, self.tokenization, identity, finished, kept)?;
         manifest.cleaning = Some(format!("{CLEANING}/{MANIFEST}"));
         complete_folder(run, finished, self.tokenization, &mut *look)?;
-        arrange(self.configuration, run, &mut manifest, look)?;
+        arrange(self.configuration, self.tokenization, run, &mut manifest, look)?;
         Ok(manifest)
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Packing<'a> {
         let complete = |look: &mut dyn FnMut() -> Result<()>| {
             let mut manifest = self.manifest(&finished)?;
             complete_folder(&self.run, &finished, self.tokenization, &mut *look)?;
-            arrange(self.configuration, &self.run, &mut manifest, look)?;
+            arrange(self.configuration, self.tokenization, &self.run, &mut manifest, look)?;
             let means = Means {
                 threads_asked_for: self.configuration.threads,
                 threads: self.width.threads(),

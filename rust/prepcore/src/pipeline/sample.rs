@@ -104,13 +104,7 @@ impl Road for SampleRoad<'_> {
     }
 
     fn order(&self, numbering: &mut Numbering, event: Event<Documents>) -> Result<Step<Self::Job>> {
-        let mut step = Step::default();
-        if let Event::Unit(mut documents, held) = event {
-            numbering.number(&mut documents);
-            step.jobs.push((documents, held));
-            step.stop = numbering.is_full();
-        }
-        Ok(step)
+        Ok(Step::numbered(numbering, event))
     }
 
     fn finish(&self, (documents, _held): Self::Job) -> Result<Sampled> {

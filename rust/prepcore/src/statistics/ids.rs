@@ -1,7 +1,8 @@
 //! How often each id occurs in a token file.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,38 +29,44 @@ impl IdCounts {
         Self { wide, size, tables: std::array::from_fn(|_| vec![0; length]) }
     }
 
-    /// Counts the ids of a file; gives how many there are.
-    pub(super) fn add_file(&mut self, path: &Path, stop: &AtomicBool) -> Result<u64> {
+    /// The number of ids in a file.
+    pub(super) fn in_file(&self, path: &Path) -> Result<u64> {
+        let described = fs::metadata(path).map_err(|error| Error::io(path, "open", error))?;
+        let (width, left) = (self.width(), described.len() % self.width());
+        if left > 0 {
+            return Err(Error::corrupt(path, "its end", format!("{left} bytes, and an id has {width}")));
+        }
+        Ok(described.len() / width)
+    }
+
+    /// Counts those ids of a file whose places are in a range.
+    pub(super) fn add_range(&mut self, path: &Path, places: Range<u64>, stop: &AtomicBool) -> Result<()> {
         let mut file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
-        let width = if self.wide { 4 } else { 2 };
-        let mut block = vec![0; BLOCK];
-        let (mut held, mut ids) = (0, 0);
-        loop {
+        let start = SeekFrom::Start(places.start * self.width());
+        file.seek(start).map_err(|error| Error::io(path, "read", error))?;
+        let mut left = (places.end - places.start) * self.width();
+        let mut block = vec![0; BLOCK.min(left as usize)];
+        while left > 0 {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
-            let read = file.read(&mut block[held..]).map_err(|error| Error::io(path, "read", error))?;
-            if read == 0 {
-                break;
-            }
-            let filled = held + read;
-            let whole = filled - filled % width;
-            let fits =
-                if self.wide { self.add_wide(&block[..whole]) } else { self.add_narrow(&block[..whole]) };
+            let block = &mut block[..BLOCK.min(left as usize)];
+            file.read_exact(block).map_err(|error| Error::io(path, "read", error))?;
+            let fits = if self.wide { self.add_wide(block) } else { self.add_narrow(block) };
             if !fits {
                 return Err(self.beyond(path));
             }
-            ids += (whole / width) as u64;
-            block.copy_within(whole..filled, 0);
-            held = filled - whole;
-        }
-        if held > 0 {
-            return Err(Error::corrupt(path, "its end", format!("{held} bytes, and an id has {width}")));
+            left -= block.len() as u64;
         }
         if self.tables.iter().any(|table| table.iter().skip(self.size).any(|count| *count > 0)) {
             return Err(self.beyond(path));
         }
-        Ok(ids)
+        Ok(())
+    }
+
+    /// Bytes of an id.
+    fn width(&self) -> u64 {
+        if self.wide { 4 } else { 2 }
     }
 
     /// Adds another's counts.
@@ -126,8 +133,6 @@ impl IdCounts {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -138,7 +143,10 @@ mod tests {
         let path = folder.path().join("tokens.ds");
         fs::write(&path, bytes).unwrap();
         let mut counts = IdCounts::new(wide, size);
-        let ids = counts.add_file(&path, &AtomicBool::new(false))?;
+        let ids = counts.in_file(&path)?;
+        for places in [0..ids / 3, ids / 3..ids] {
+            counts.add_range(&path, places, &AtomicBool::new(false))?;
+        }
         Ok((ids, counts.into_counts()))
     }
 

@@ -8,6 +8,7 @@ mod lengths;
 mod sources;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ use crate::{Error, Result};
 
 /// Tokens that are named with their counts: what a screen shows.
 const TOP: usize = 20;
+
+/// Ids of a file that a thread counts at a time.
+const PIECE: usize = 1 << 24;
 
 /// The numbers of both sides of a split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,8 +121,14 @@ impl SplitFiles {
 /// watcher returns.
 pub fn statistics(reading: &Reading, watcher: Watcher<'_>) -> Result<Statistics> {
     let tokenizer = reading.tokenizer.as_ref().map(|path| TokenizerFolder::open(&reading.folder.join(path)));
-    let tokenizer = tokenizer.transpose()?;
-    let tokenizer = tokenizer.as_ref();
+    of_files(reading, tokenizer.transpose()?.as_ref(), watcher)
+}
+
+fn of_files(
+    reading: &Reading,
+    tokenizer: Option<&TokenizerFolder>,
+    watcher: Watcher<'_>,
+) -> Result<Statistics> {
     let train = of_split(reading, &reading.train, "train", tokenizer, &mut *watcher)?;
     let validation = reading
         .validation
@@ -128,27 +138,28 @@ pub fn statistics(reading: &Reading, watcher: Watcher<'_>) -> Result<Statistics>
     Ok(Statistics { train, validation })
 }
 
-/// Counts what lies in a folder that was just packed; nothing where it holds rows in Parquet.
+/// Counts what lies in a folder that was just packed with this tokenizer; nothing where it holds rows in Parquet.
 ///
 /// # Errors
 /// Those of [`statistics()`].
 pub(crate) fn of_packed(
     folder: &Path,
     manifest: &Packed,
+    tokenizer: &TokenizerFolder,
     threads: usize,
     watcher: Watcher<'_>,
 ) -> Result<Option<Statistics>> {
     let Some(train) = SplitFiles::of(&manifest.training) else { return Ok(None) };
     let reading = Reading {
         folder: folder.to_path_buf(),
-        tokenizer: Some(PathBuf::from(&manifest.tokenizer.path)),
+        tokenizer: None,
         dtype: manifest.dtype.clone(),
         vocabulary_size: manifest.tokenizer.vocabulary_size,
         train,
         validation: manifest.validation.as_ref().and_then(SplitFiles::of),
         threads,
     };
-    statistics(&reading, watcher).map(Some)
+    of_files(&reading, Some(tokenizer), watcher).map(Some)
 }
 
 fn of_split(
@@ -171,18 +182,26 @@ fn of_split(
     let size = usize::try_from(reading.vocabulary_size).unwrap_or(usize::MAX);
     let paths: Vec<PathBuf> = split.files.iter().map(|path| reading.folder.join(path)).collect();
     let totals = Mutex::new((IdCounts::new(wide, size), LengthCounts::default()));
-    let count = |number: usize, stop: &std::sync::atomic::AtomicBool| {
-        let Some(path) = paths.get(number) else { return Ok(()) };
+    let empty = IdCounts::new(wide, size);
+    let tokens_of = |path: &PathBuf| empty.in_file(path);
+    let tokens = paths.iter().map(tokens_of).collect::<Result<Vec<u64>>>()?;
+    let pieces_of =
+        |(file, tokens): (usize, &u64)| (0..(*tokens).max(1)).step_by(PIECE).map(move |at| (file, at));
+    let pieces: Vec<(usize, u64)> = tokens.iter().enumerate().flat_map(pieces_of).collect();
+    let count = |number: usize, stop: &AtomicBool| {
+        let Some(&(file, start)) = pieces.get(number) else { return Ok(()) };
         let mut ids = IdCounts::new(wide, size);
-        let tokens = ids.add_file(path, stop)?;
+        ids.add_range(&paths[file], start..tokens[file].min(start + PIECE as u64), stop)?;
         let mut lengths = LengthCounts::default();
-        lengths.add_file(&ends_of(path), tokens)?;
+        if start == 0 {
+            lengths.add_file(&ends_of(&paths[file]), tokens[file])?;
+        }
         let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.0.add(&ids);
         totals.1.add(&lengths);
         Ok(())
     };
-    each(reading.threads.max(1), paths.len(), count, &Progress::default(), &mut *watcher)?;
+    each(reading.threads.max(1), pieces.len(), count, &Progress::default(), &mut *watcher)?;
     let (ids, lengths) = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let counts = ids.into_counts();
     let tokens: u64 = counts.iter().sum();

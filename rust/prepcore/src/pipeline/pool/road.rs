@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Reservation;
-use crate::source::{Plan, Remaining, Unit, Units};
+use crate::source::{Documents, Numbering, Plan, Remaining, Unit, Units};
 use crate::{Error, Result};
 
 /// What is read: segments, and units within them.
@@ -117,6 +117,19 @@ pub(crate) struct Step<Job> {
     pub(crate) jobs: Vec<Job>,
     /// Enough was read: end here.
     pub(crate) stop: bool,
+}
+
+impl Step<(Documents, Reservation)> {
+    /// Numbers a unit and hands it on as it is: all that a road does whose output has no parts.
+    pub(crate) fn numbered(numbering: &mut Numbering, event: Event<Documents>) -> Self {
+        let mut step = Self::default();
+        if let Event::Unit(mut documents, held) = event {
+            numbering.number(&mut documents);
+            step.jobs.push((documents, held));
+            step.stop = numbering.is_full();
+        }
+        step
+    }
 }
 
 impl<Job> Default for Step<Job> {

@@ -1,5 +1,7 @@
 //! Short pieces as numbers, to be compared and hashed without a loop.
 
+use crate::memory::{self, KEY_BYTES, folded};
+
 /// Bytes that must follow a text, so that a key can be read in one go wherever a piece starts.
 pub(super) const PADDING: usize = 32;
 
@@ -32,34 +34,20 @@ impl Key {
 const FIRST: u64 = 0x243F_6A88_85A3_08D3;
 const SECOND: u64 = 0x1319_8A2E_0370_7345;
 
-/// The bytes of a piece of at most 24 bytes and zeros. The length is kept beside it.
-pub(super) type LongKey = [u64; 3];
+/// The bytes of a piece of at most [`KEY_BYTES`] bytes and zeros. The length is kept beside it.
+pub(super) type LongKey = memory::Key;
 
 /// The key of `text[start..start + length]`, where the text goes on for [`PADDING`] bytes.
 #[inline]
 pub(super) fn long_key(text: &[u8], start: usize, length: usize) -> LongKey {
-    debug_assert!(length <= size_of::<LongKey>());
-    let bytes = text[start..].first_chunk::<24>().copied().unwrap_or([0; 24]);
-    let mut key = [0; 3];
-    for (word, (part, bytes)) in key.iter_mut().zip(bytes.as_chunks::<8>().0.iter().enumerate()) {
-        let wanted = length.saturating_sub(8 * part).min(8) as u32;
-        let mask = u64::MAX.checked_shl(8 * wanted).map_or(u64::MAX, |high| !high);
-        *word = u64::from_le_bytes(*bytes) & mask;
-    }
-    key
+    debug_assert!(length <= KEY_BYTES);
+    memory::key(text[start..].first_chunk().unwrap_or(&[0; KEY_BYTES]), length)
 }
 
 /// A hash of a long key and its length.
 #[inline]
 pub(super) fn long_hash(key: &LongKey, length: usize) -> u64 {
     folded(folded(key[0] ^ FIRST, key[1] ^ SECOND) ^ key[2], SECOND ^ length as u64)
-}
-
-/// Both halves of a product, as wyhash and others mix.
-#[inline]
-fn folded(left: u64, right: u64) -> u64 {
-    let product = u128::from(left) * u128::from(right);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]
