@@ -177,7 +177,7 @@ def run_bare(config: Any, gate: Gate) -> None:
 
     split = TokenFolder.open(config.data.path).train
     order = StepOrder(split.rows(LENGTH), ROWS, config.seed)
-    steps = Steps(split, order, length=LENGTH, micro_batches=1, isolate=True)
+    steps = Steps(split, order, length=LENGTH, micro=None, isolate=True)
     module = LlamaModule(
         new_model(config),
         optimizer=config.optimizer,

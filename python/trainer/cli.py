@@ -143,7 +143,7 @@ def _check(config: FitConfig) -> None:
         RunFolder(Path(config.run)).check_new()
     folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
     numbers = resolve(config, folder)
-    schedule_of(config, numbers.total_steps)
+    schedule_of(config, numbers)
     if not config.resume:
         check_source(config.model, folder=folder, length=numbers.length)
 

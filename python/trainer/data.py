@@ -9,12 +9,14 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from trainer.config import DataConfig
+from trainer.loader import Prefetched
 from trainer.loss import IGNORED
 from trainer.mixture import Mixture
 from trainer.order import MixedOrder, Order, StepOrder
+from trainer.ramp import StepSizes, step_sizes
 from trainer.resolve import check_rows, rows_of_a_pass
 from trainer.rows import open_data
 from trainer.split import Split
@@ -34,17 +36,17 @@ class Steps(Dataset[Batch]):
         Which rows make a step.
     length
         Tokens in a row.
-    micro_batches
-        Micro-batches in a step; must divide the rows of a step.
+    micro
+        Rows in a micro-batch; divides the rows of every step. None: a step is one micro-batch.
     isolate
         Whether to tell the documents of a row apart (adds ``position_ids``).
     """
 
-    def __init__(self, split: Split, order: Order, *, length: int, micro_batches: int, isolate: bool) -> None:
+    def __init__(self, split: Split, order: Order, *, length: int, micro: int | None, isolate: bool) -> None:
         self.split = split
         self.order = order
         self.length = length
-        self.micro_batches = micro_batches
+        self.micro = micro
         self.isolate = isolate
 
     def __getitem__(self, step: int) -> Batch:
@@ -53,7 +55,7 @@ class Steps(Dataset[Batch]):
         Each has shape ``(micro-batches, rows, length)``, int64; there are labels where rows may be padded.
         """
         batch = _rows(self.split, self.order.rows_of_step(step), self.length, isolate=self.isolate)
-        return {name: ids.unflatten(0, (self.micro_batches, -1)) for name, ids in batch.items()}
+        return {name: ids.unflatten(0, (-1, self.micro or len(ids))) for name, ids in batch.items()}
 
 
 class Rows(Dataset[Batch]):
@@ -80,8 +82,8 @@ class PackedTokens(lightning.LightningDataModule):
 
     The rows of step ``k`` are a pure function of the seed and ``k``: a run that continues sets
     :attr:`first_step` and nothing is read to be skipped. The order of a mixture is counted on from a place
-    that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps
-    in the training process itself; a worker process would cost more than the copy it saves.
+    that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps,
+    read ahead by a thread of the training process (`trainer.loader`).
 
     An item of the training loader is an optimizer step: ``input_ids`` and as needed ``position_ids`` and
     ``labels``, each of shape ``(micro-batches, rows, length)``. An item of a validation loader is one
@@ -96,7 +98,7 @@ class PackedTokens(lightning.LightningDataModule):
     micro
         Rows in a micro-batch.
     rows_per_step
-        Rows in an optimizer step, a multiple of ``micro``; None: one micro-batch.
+        Rows in an optimizer step, the same in all or a ramp, multiples of ``micro``; None: one micro-batch.
     total_steps
         Optimizer steps of the whole run; None: one pass over the data.
     seed
@@ -118,7 +120,7 @@ class PackedTokens(lightning.LightningDataModule):
         *,
         length: int | None = None,
         micro: int = 8,
-        rows_per_step: int | None = None,
+        rows_per_step: int | StepSizes | None = None,
         total_steps: int | None = None,
         seed: int = 0,
         isolate: bool = True,
@@ -129,13 +131,14 @@ class PackedTokens(lightning.LightningDataModule):
         self.folder = folder
         self.length = length or folder.sequence_length
         self.micro = micro
-        self.rows_per_step = rows_per_step or micro
-        if self.rows_per_step % micro:
-            raise ValueError(
-                f"rows_per_step is {rows_per_step}, wanted a multiple of the {micro} rows of a micro-batch"
-            )
+        self.sizes = step_sizes(micro if rows_per_step is None else rows_per_step)
+        for rows in self.sizes.all_sizes:
+            if rows < 1 or rows % micro:
+                raise ValueError(
+                    f"rows_per_step is {rows}, wanted a multiple of the {micro} rows of a micro-batch"
+                )
         check_rows(folder, self.length)
-        self.total_steps = total_steps or max(1, rows_of_a_pass(folder, self.length) // self.rows_per_step)
+        self.total_steps = total_steps or max(1, self.sizes.whole_steps(rows_of_a_pass(folder, self.length)))
         self.seed = seed
         self.isolate = isolate and folder.borders
         self.first_step = 0
@@ -148,16 +151,21 @@ class PackedTokens(lightning.LightningDataModule):
             return self.folder.validation.shares
         return (1.0,)
 
+    @property
+    def rows_per_step(self) -> int:
+        """Rows in an optimizer step, when a ramp is over."""
+        return self.sizes.full
+
     def _order(self) -> StepOrder | MixedOrder:
         if isinstance(self.folder, Mixture):
             rows = [part.rows(self.length) for part in self.folder.train.parts]
-            return MixedOrder(rows, self.folder.recipe.weights, self.rows_per_step, self.seed)
-        return StepOrder(self.folder.train.rows(self.length), self.rows_per_step, self.seed)
+            return MixedOrder(rows, self.folder.recipe.weights, self.sizes, self.seed)
+        return StepOrder(self.folder.train.rows(self.length), self.sizes, self.seed)
 
     def rows_of_sources(self, step: int) -> tuple[int, ...]:
         """Return how many rows of each source were taken before a step; of a folder, all of them."""
         if isinstance(self.order, StepOrder):
-            return (step * self.rows_per_step,)
+            return (self.order.sizes.before(step),)
         return self.order.counts(step)
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,35 +183,24 @@ class PackedTokens(lightning.LightningDataModule):
         if tuple(state_dict["weights"]) == interleaving.weights:
             interleaving.know(state_dict["rows"])
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Prefetched:
         """Give the steps from :attr:`first_step` to the end of the run."""
         steps = Steps(
             self.folder.train,
             self.order,
             length=self.length,
-            micro_batches=self.rows_per_step // self.micro,
+            micro=self.micro,
             isolate=self.isolate,
         )
-        return self._loader(steps, range(self.first_step, self.total_steps))
+        return Prefetched(steps, range(self.first_step, self.total_steps))
 
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
+    def val_dataloader(self) -> list[Prefetched]:
         """Give the rows held out, those of each source apart; nothing when there are none."""
         loaders = []
         for split in validation_parts(self.folder):
             rows = Rows(split, length=self.length, micro=self.micro, isolate=self.isolate)
-            loaders.append(self._loader(rows, range(len(rows))))
+            loaders.append(Prefetched(rows, range(len(rows))))
         return loaders
-
-    def _loader(self, items: Dataset[Batch], indices: range) -> DataLoader[Batch]:
-        return DataLoader(
-            items,
-            batch_size=None,
-            sampler=indices,
-            pin_memory=torch.cuda.is_available(),
-            # A loader draws a seed for workers when it is iterated; from a generator of its own, so that a
-            # run that validates more often does not have another dropout.
-            generator=torch.Generator(),
-        )
 
 
 def validation_parts(folder: TokenFolder) -> tuple[Split, ...]:

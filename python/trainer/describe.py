@@ -38,13 +38,15 @@ def describe(
         if config.data.isolate_documents and not numbers.isolate
         else ""
     )
+    first = numbers.sizes.rows(0) * numbers.length
+    ramp = f"{first:,} to " if first != numbers.tokens_per_step else ""
     sources = describe_sources(folder, numbers) if isinstance(folder, Mixture) else ""
     return (
         f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
         f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
         f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
-        f"run: {numbers.total_steps:,} steps of {numbers.tokens_per_step:,} tokens "
-        f"({numbers.total_steps * numbers.rows_per_step / one_pass:.2f} passes over the {whole})"
+        f"run: {numbers.total_steps:,} steps of {ramp}{numbers.tokens_per_step:,} tokens "
+        f"({numbers.total_rows / one_pass:.2f} passes over the {whole})"
         f"\n{describe_compute(compute, LlamaSizes.of(shape), numbers)}{borders}{sources}"
     )
 
@@ -64,7 +66,7 @@ def describe_compute(compute: Compute, sizes: LlamaSizes, numbers: RunNumbers) -
 def describe_sources(mixture: Mixture, numbers: RunNumbers) -> str:
     """Say what a run will take of each source, a line each, and which of them repeat."""
     recipe = mixture.recipe
-    run = recipe.of_rows(numbers.total_steps * numbers.rows_per_step)
+    run = recipe.of_rows(numbers.total_rows)
     lines = [
         f"\nsource {source.name}: share {source.weight / recipe.lap:.4g}, {source.rows:,} of "
         f"{source.available_rows:,} rows, {source.epochs:.2f} epochs"

@@ -30,6 +30,7 @@ from trainer.loggers import check_loggers
 from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
+from trainer.replay import replay_note
 from trainer.report.facts import RunFacts
 from trainer.report.sections import headline
 from trainer.resolve import RunNumbers, open_folder, resolve, schedule_of
@@ -58,7 +59,7 @@ def fit(config: FitConfig) -> Path:
     UsageError
         When the configuration or the data is wrong; no run was begun.
     TrainingError
-        When the loss is no longer a number.
+        When a loss or a gradient was not finite; the message names the rows of that batch.
     KeyboardInterrupt, Terminated
         After a checkpoint was saved, when SIGINT or SIGTERM told the run to stop.
     """
@@ -68,7 +69,7 @@ def fit(config: FitConfig) -> Path:
     notes: list[str] = []
     folder = open_folder(config, notes.append)
     numbers = resolve(config, folder)
-    schedule = schedule_of(config, numbers.total_steps)
+    schedule = schedule_of(config, numbers)
     prompts = read_prompts(config.prompts) if config.prompts else []
     tokenizer = open_tokenizer(tokenizer_of(folder)) if prompts else None
     stop = StopRequest()
@@ -95,6 +96,8 @@ def fit(config: FitConfig) -> Path:
             for change in changes:
                 display.line(f"  changed {change}")
         else:
+            for line in replay_note(config, folder):
+                display.line(line)
             model, facts = first_model(config, folder, numbers, display)
             compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
@@ -109,6 +112,7 @@ def fit(config: FitConfig) -> Path:
             gradient_clip=config.trainer.gradient_clip_val or None,  # 0 is off, as for Lightning
             before_micro_batch=stop.check,
             validation_shares=data.validation_shares,
+            skip_spikes=config.trainer.skip_spikes,
             compute=compute,
         )
         watchers = watch(
@@ -174,7 +178,7 @@ def settle_compute(config: FitConfig, model: LlamaForCausalLM, numbers: RunNumbe
         config,
         model,
         length=numbers.length,
-        tokens=numbers.total_steps * numbers.tokens_per_step,
+        tokens=numbers.tokens_before(numbers.total_steps),
         precision=resolve_precision(config.trainer.precision, config.trainer.accelerator),
         packed=numbers.isolate,
     )
@@ -188,7 +192,7 @@ def packed_tokens(
         folder,
         length=numbers.length,
         micro=config.batch.micro,
-        rows_per_step=numbers.rows_per_step,
+        rows_per_step=numbers.sizes,
         total_steps=numbers.total_steps,
         seed=config.seed,
         isolate=numbers.isolate,

@@ -15,6 +15,7 @@ from trainer.compute import choose_attention, set_attention_dropout
 from trainer.config import ComputeConfig, OptimizerConfig
 from trainer.data import Batch
 from trainer.documents import document_borders, document_mask, row_borders
+from trainer.guard import Guard
 from trainer.layers import prepare_layers
 from trainer.loss import (
     IGNORED,
@@ -24,7 +25,7 @@ from trainer.loss import (
     shift_targets,
     whole_cross_entropy_sum,
 )
-from trainer.optimizer import build_optimizer
+from trainer.optimizer import RATE_SHARE, build_optimizer
 
 KNOWN = ("input_ids", "position_ids", "labels", "borders")
 """What a batch may hold."""
@@ -43,7 +44,7 @@ class LlamaModule(lightning.LightningModule):
         The model, in fp32; put into training mode here, since ``from_pretrained`` leaves it in evaluation
         mode.
     optimizer
-        Settings of AdamW.
+        Settings of the optimizer.
     learning_rate
         Learning rate of a step, counted from 0, such as a :class:`~trainer.schedule.Schedule`; None: that of
         `optimizer` at every step.
@@ -53,6 +54,8 @@ class LlamaModule(lightning.LightningModule):
         Called before each micro-batch; may raise to leave a long step before it changes any weight.
     validation_shares
         Share of each source in the loss of a validation.
+    skip_spikes
+        Deviations above the last hundred steps at which a step is left out; None: none is.
     compute
         How the arithmetic is done; the default is `auto` in everything, and nothing compiled.
     attention_dropout
@@ -67,6 +70,8 @@ class LlamaModule(lightning.LightningModule):
         first.
     validation_loss
         Their mean by `validation_shares`; None before the first.
+    guard
+        Judges which steps are left out.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class LlamaModule(lightning.LightningModule):
         gradient_clip: float | None = 1.0,
         before_micro_batch: Callable[[], None] = lambda: None,
         validation_shares: Sequence[float] = (1.0,),
+        skip_spikes: float | None = None,
         compute: ComputeConfig | None = None,
         attention_dropout: float | None = None,
     ) -> None:
@@ -102,6 +108,7 @@ class LlamaModule(lightning.LightningModule):
         self.validation_shares = tuple(validation_shares)
         self.validation_losses: list[float] = []
         self.validation_loss: float | None = None
+        self.guard = Guard(skip_spikes)
         self._validation_sums: list[list[Tensor]] = []
         self._group_settings: list[dict[str, Any]] = []
         self._random_state: dict[str, Tensor] = {}
@@ -218,24 +225,43 @@ class LlamaModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``."""
-        optimizer = self.optimizers()
+        self.step_loss = self.accumulate(batch, self.target_count(batch))
+        self.gradient_norm = self.clip_gradient()
+        self.move_weights(self.guard.judge(self.trainer.global_step, self.step_loss, self.gradient_norm))
+
+    def target_count(self, batch: Batch) -> Tensor:
+        """Return the target tokens of a step, a scalar; over several processes, their sum.
+
+        At least one, so that a step without targets has a loss of zero and not of 0 / 0.
+        """
         labels = batch.get("labels", batch["input_ids"])
-        # At least one, so that a step without targets has a loss of zero and not of 0 / 0.
-        targets = (labels[..., 1:] != IGNORED).sum().clamp(min=1)
+        return (labels[..., 1:] != IGNORED).sum().clamp(min=1)
+
+    def accumulate(self, batch: Batch, targets: Tensor) -> Tensor:
+        """Add the gradient of every micro-batch up; return the loss of the step in nats a token."""
         loss = torch.zeros((), device=self.device)
-        for index in range(labels.shape[0]):
+        for index in range(batch["input_ids"].shape[0]):
             self.before_micro_batch()
             part, _ = self.loss_sum({name: ids[index] for name, ids in batch.items()})
             part = part / targets
             self.manual_backward(part)
             loss += part.detach()
-        self.step_loss = loss
-        self.gradient_norm = torch.nn.utils.clip_grad_norm_(
+        return loss
+
+    def clip_gradient(self) -> Tensor:
+        """Clip the whole gradient; return the norm it had before."""
+        return torch.nn.utils.clip_grad_norm_(
             self.parameters(), float("inf") if self.gradient_clip is None else self.gradient_clip
         )
+
+    def move_weights(self, skipped: Tensor) -> None:
+        """Move the weights, unless ``skipped``, a scalar on the device, is 1."""
+        optimizer = self.optimizers()
         rate = self.learning_rate(self.trainer.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group[RATE_SHARE]
+        # Not Lightning's wrapper, which would keep it to itself.
+        self.optimizers(use_pl_optimizer=False).found_inf = skipped
         optimizer.step()
         optimizer.zero_grad()
 
@@ -267,7 +293,7 @@ class LlamaModule(lightning.LightningModule):
         self.log("validation_loss", self.validation_loss, prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Build AdamW over the parameters, which are on their device by now."""
+        """Build the optimizer over the parameters, which are on their device by now."""
         optimizer = build_optimizer(self.model, self.optimizer_config)
         self._group_settings = [
             {name: value for name, value in group.items() if name != "params"}
@@ -276,7 +302,8 @@ class LlamaModule(lightning.LightningModule):
         return optimizer
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the random state, which dropout draws from."""
+        """Add the random state, which dropout draws from, and what the guard remembers."""
+        checkpoint["guard"] = {name: tensor.cpu() for name, tensor in self.guard.state().items()}
         checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -286,9 +313,11 @@ class LlamaModule(lightning.LightningModule):
         # Ours hold no weights; one that Lightning wrote in somebody's own training does.
         checkpoint.setdefault("state_dict", self.state_dict())
         self._random_state = checkpoint["random_state"]
+        self.guard.load(checkpoint.get("guard", {}))
 
     def on_train_start(self) -> None:
         """Go on as the checkpoint left off, if there is one."""
+        self.guard.to(self.device)
         # The settings of this run win over those saved with the moments.
         for group, settings in zip(self.optimizers().param_groups, self._group_settings, strict=True):
             group.update(settings)

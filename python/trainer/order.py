@@ -10,6 +10,7 @@ that holds all rows, with cycle walking (Black and Rogaway, 2002) back into the 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prepcore.mixture.interleaving import Interleaving
+from trainer.ramp import StepSizes, step_sizes
 
 # Four rounds of a pseudo-random round function make a strong pseudo-random permutation (Luby and Rackoff).
 ROUNDS = 4
@@ -112,7 +114,7 @@ class Order(Protocol):
     """The rows of every optimizer step."""
 
     def rows_of_step(self, step: int) -> Indices:
-        """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
+        """Return the row numbers of a step (counted from 0), shape ``(rows of the step,)``."""
 
 
 class StepOrder:
@@ -126,18 +128,20 @@ class StepOrder:
     rows
         Rows in the data.
     rows_per_step
-        Rows in one optimizer step; cutting it into micro-batches never changes which rows they are.
+        Rows in one optimizer step, the same in all or a ramp; cutting a step into micro-batches never changes
+        which rows they are.
     seed
         The seed of the run.
     """
 
-    def __init__(self, rows: int, rows_per_step: int, seed: int) -> None:
-        self.rows_per_step = rows_per_step
+    def __init__(self, rows: int, rows_per_step: int | StepSizes, seed: int) -> None:
+        self.sizes = step_sizes(rows_per_step)
         self._order = RowOrder(rows, seed)
 
     def rows_of_step(self, step: int) -> Indices:
-        """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
-        return self._order(_places(step, self.rows_per_step))
+        """Return the row numbers of a step (counted from 0), shape ``(rows of the step,)``."""
+        first = self.sizes.before(step)
+        return self._order(np.arange(first, first + self.sizes.rows(step), dtype=np.int64))
 
 
 class MixedOrder:
@@ -153,14 +157,19 @@ class MixedOrder:
     weights
         Of each source.
     rows_per_step
-        Rows in one optimizer step; cutting it into micro-batches never changes which rows they are.
+        Rows in one optimizer step, the same in all or a ramp; cutting a step into micro-batches never changes
+        which rows they are.
     seed
         The seed of the run.
     """
 
-    def __init__(self, rows: Sequence[int], weights: Sequence[int], rows_per_step: int, seed: int) -> None:
-        self.rows_per_step = rows_per_step
+    def __init__(
+        self, rows: Sequence[int], weights: Sequence[int], rows_per_step: int | StepSizes, seed: int
+    ) -> None:
+        self.sizes = step_sizes(rows_per_step)
         self.interleaving = Interleaving(weights)
+        # Asked by the thread that reads ahead and by the one that trains.
+        self._lock = threading.Lock()
         self._starts = np.cumsum([0, *rows])
         # Seeds of their own, so that sources of one size are not in one order. The first has that of the run:
         # a mixture of one folder is the same training as that folder.
@@ -169,10 +178,12 @@ class MixedOrder:
         self._orders = [RowOrder(count, int(key)) for count, key in zip(rows, keys, strict=True)]
 
     def rows_of_step(self, step: int) -> Indices:
-        """Return the row numbers of a step (counted from 0), shape ``(rows_per_step,)``."""
-        before, taken = self.interleaving.sources(step * self.rows_per_step, self.rows_per_step)
+        """Return the row numbers of a step (counted from 0), shape ``(rows of the step,)``."""
+        count = self.sizes.rows(step)
+        with self._lock:
+            before, taken = self.interleaving.sources(self.sizes.before(step), count)
         sources = np.array(taken)
-        chosen = np.empty(self.rows_per_step, dtype=np.int64)
+        chosen = np.empty(count, dtype=np.int64)
         for source in np.unique(sources):
             inside = sources == source
             places = before[source] + np.arange(np.count_nonzero(inside), dtype=np.int64)
@@ -181,10 +192,5 @@ class MixedOrder:
 
     def counts(self, step: int) -> tuple[int, ...]:
         """Return how many rows of each source were taken before a step."""
-        return self.interleaving.counts(step * self.rows_per_step)
-
-
-def _places(step: int, rows_per_step: int) -> Indices:
-    """Return the places of the rows of a step, counted from the beginning of the run."""
-    first = step * rows_per_step
-    return np.arange(first, first + rows_per_step, dtype=np.int64)
+        with self._lock:
+            return self.interleaving.counts(self.sizes.before(step))

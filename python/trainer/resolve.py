@@ -8,9 +8,10 @@ from pathlib import Path
 from prepcore.arguments import UsageError
 from trainer.config import FitConfig, with_preset
 from trainer.mixture import Mixture
+from trainer.ramp import StepSizes
 from trainer.rows import Say, open_data
 from trainer.run_folder import RunFolder, all_checkpoints
-from trainer.schedule import Schedule, warmup_steps
+from trainer.schedule import Schedule, steps_of, warmup_steps
 from trainer.tokenizer import DEFINITION, check_same_ids
 from trainer.tokens import TokenFolder, check_largest
 
@@ -24,22 +25,34 @@ class RunNumbers:
     length
         Tokens in a row.
     rows_per_step
-        Rows in an optimizer step.
+        Rows in an optimizer step, when a ramp is over.
     total_steps
         Optimizer steps of the whole run.
     isolate
         Whether documents that share a row are hidden from each other: asked for, and their borders known.
+    sizes
+        Rows of every step.
     """
 
     length: int
     rows_per_step: int
     total_steps: int
     isolate: bool
+    sizes: StepSizes
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens in an optimizer step."""
+        """Tokens in an optimizer step, when a ramp is over."""
         return self.rows_per_step * self.length
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the whole run."""
+        return self.sizes.before(self.total_steps)
+
+    def tokens_before(self, step: int) -> int:
+        """Return the tokens of all steps before one (counted from 0)."""
+        return self.sizes.before(step) * self.length
 
 
 def source_of(config: FitConfig) -> str | None:
@@ -93,11 +106,13 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
     check_rows(folder, length)
     rows_per_step = _rows_per_step(config, length)
     rows = rows_of_a_pass(folder, length)
+    sizes = _sizes(config, rows_per_step, length)
     return RunNumbers(
         length,
         rows_per_step,
-        _total_steps(config, rows, rows_per_step, length),
+        _total_steps(config, rows, sizes, length),
         isolate=config.data.isolate_documents and folder.borders,
+        sizes=sizes,
     )
 
 
@@ -127,25 +142,52 @@ def check_rows(folder: TokenFolder, length: int) -> None:
         )
 
 
-def schedule_of(config: FitConfig, total_steps: int) -> Schedule:
+def schedule_of(config: FitConfig, numbers: RunNumbers) -> Schedule:
     """Make the learning rate's schedule of a run.
 
     Raises
     ------
     UsageError
-        When the warm-up is not a number of steps or is longer than the run.
+        When the warm-up or the decay is not a number of steps, or both are longer than the run.
     """
+    total_steps, sizes, schedule = numbers.total_steps, numbers.sizes, config.schedule
+
+    def steps_at_end(tokens: int) -> int:
+        return total_steps - sizes.whole_steps(max(0, numbers.total_rows - _rows(tokens, numbers.length)))
+
     try:
-        warmup = warmup_steps(config.schedule.warmup, total_steps)
+        warmup = warmup_steps(
+            schedule.warmup, total_steps, lambda tokens: sizes.steps(_rows(tokens, numbers.length))
+        )
     except ValueError as error:
         raise UsageError(str(error), "give --schedule.warmup a share such as 1%, or fewer steps") from error
+    decay = 0
+    if schedule.name == "wsd":
+        try:
+            decay = steps_of("schedule.decay", schedule.decay or "10%", total_steps, steps_at_end)
+        except ValueError as error:
+            raise UsageError(
+                str(error), "give --schedule.decay a share such as 10%, or fewer steps"
+            ) from error
+        if warmup + decay > total_steps:
+            raise UsageError(
+                f"schedule.warmup is {warmup} steps and schedule.decay {decay}, wanted at most the "
+                f"{total_steps} of the run together",
+                "give --schedule.decay a smaller share",
+            )
     return Schedule(
         name=config.schedule.name,
         peak=config.optimizer.learning_rate,
         warmup_steps=warmup,
         total_steps=total_steps,
-        final_share=config.schedule.final_share,
+        final_share=0.1 if schedule.final_share is None else schedule.final_share,
+        decay_steps=decay,
+        decay_shape=schedule.decay_shape or "linear",
     )
+
+
+def _rows(tokens: int, length: int) -> int:
+    return -(-tokens // length)
 
 
 def _rows_per_step(config: FitConfig, length: int) -> int:
@@ -161,14 +203,29 @@ def _rows_per_step(config: FitConfig, length: int) -> int:
     return tokens // length
 
 
-def _total_steps(config: FitConfig, rows: int, rows_per_step: int, length: int) -> int:
+def _sizes(config: FitConfig, rows_per_step: int, length: int) -> StepSizes:
+    batch = config.batch
+    if batch.ramp_from is None or batch.ramp_tokens is None:
+        return StepSizes(rows_per_step)
+    micro_tokens = batch.micro * length
+    if batch.ramp_from % micro_tokens:
+        near = max(1, round(batch.ramp_from / micro_tokens)) * micro_tokens
+        raise UsageError(
+            f"batch.ramp-from is {batch.ramp_from:,}, not a multiple of a micro-batch: {batch.micro} rows of "
+            f"{length:,} tokens, {micro_tokens:,}",
+            f"the nearest is --batch.ramp-from {near}",
+        )
+    return StepSizes(rows_per_step, batch.micro, batch.ramp_from // length, _rows(batch.ramp_tokens, length))
+
+
+def _total_steps(config: FitConfig, rows: int, sizes: StepSizes, length: int) -> int:
     """Return the smallest of the limits that were set, or one pass over the data."""
     wanted = config.trainer
     limits = []
     if wanted.max_steps is not None:
         limits.append(wanted.max_steps)
     if wanted.max_tokens is not None:
-        limits.append(-(-wanted.max_tokens // (rows_per_step * length)))
+        limits.append(sizes.steps(_rows(wanted.max_tokens, length)))
     if wanted.max_epochs is not None or not limits:
-        limits.append(max(1, rows * (wanted.max_epochs or 1) // rows_per_step))
+        limits.append(max(1, sizes.whole_steps(rows * (wanted.max_epochs or 1))))
     return min(limits)

@@ -19,12 +19,16 @@ STATE_FILE = "training_state.pt"
 LAST = "last"
 """The link to the newest checkpoint."""
 
+BEST = "best"
+"""The link to the checkpoint with the lowest validation loss."""
+
 # What a run is: another value would make the steps already done those of another run.
 FIXED = (
     "model.",
     "data.sequence_length",
     "data.isolate_documents",
     "batch.",
+    "optimizer.name",
     "optimizer.decay_embeddings",
     "seed",
 )
@@ -198,10 +202,10 @@ def all_checkpoints(checkpoints: Path) -> list[Path]:
     return sorted(folder for folder in checkpoints.glob("step-*") if (folder / STATE_FILE).is_file())
 
 
-def point_last(folder: Path) -> None:
-    """Make ``last`` beside a checkpoint point to it."""
-    link = folder.with_name(LAST)
-    fresh = folder.with_name(f".{LAST}.partial")
+def point(folder: Path, name: str = LAST) -> None:
+    """Make a link beside a checkpoint, ``last`` as a rule, point to it."""
+    link = folder.with_name(name)
+    fresh = folder.with_name(f".{name}.partial")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(folder.name)
     fresh.replace(link)

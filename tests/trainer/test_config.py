@@ -17,7 +17,7 @@ from trainer.config import (
     with_preset,
 )
 
-OURS = {"max_tokens", "peak_tflops"}
+OURS = {"max_tokens", "skip_spikes", "peak_tflops"}
 
 LAST_FOUR = ["--model.init.layers", "4", "--model.init.keep", "last"]
 TWO_OF_THREE = ["--model.init.layers", "3", "--model.init.keep", "0,1"]
@@ -72,6 +72,18 @@ def test_a_preset_fills_only_what_is_left_open() -> None:
         (["--model.init.keep", "0;1"], "list of layers such as 0,1,4"),
         (["--optimizer.betas", "0.9,1.0"], "wanted two numbers from 0 to below 1"),
         (["--optimizer.learning-rate", "-1"], "of at least 0"),
+        (["--optimizer.muon-momentum", "0.9"], "no effect when optimizer.name is adamw"),
+        (["--optimizer.name", "muon", "--optimizer.muon-momentum", "1"], "wanted less than 1"),
+        (["--optimizer.name", "muon", "--optimizer.learning-rate", "0"], "wanted more than 0"),
+        (["--schedule.decay", "10%"], "no effect when schedule.name is cosine"),
+        (["--schedule.name", "constant", "--schedule.final-share", "0.5"], "no effect"),
+        (["--batch.ramp-from", "8"], "go together"),
+        (
+            ["--batch.ramp-from", "8", "--batch.ramp-tokens", "9", "--batch.tokens", "8"],
+            "less than batch.tokens",
+        ),
+        (["--data.without-replay", "true"], "wanted continue"),
+        (["--checkpoint.keep-every", "300"], "multiple of the 250 steps"),
         (["--trainer.precision", "16"], "one of auto, 32-true, bf16-mixed"),
     ],
 )

@@ -93,7 +93,7 @@ def plain_loop(config: FitConfig) -> tuple[list[float], dict[str, torch.Tensor]]
     """The same training in plain PyTorch, with stock attention, whole logits and no micro-batches."""
     folder = TokenFolder.open(config.data.path)
     numbers = resolve(config, folder)
-    schedule = schedule_of(config, numbers.total_steps)
+    schedule = schedule_of(config, numbers)
     described = random_configuration(
         config.model, vocabulary_size=folder.vocabulary_size, sequence_length=numbers.length, bos=1, eos=2
     )
@@ -169,6 +169,7 @@ def test_what_a_run_leaves_behind(whole: FitConfig) -> None:
         "run.json",
     ]
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == [
+        "best",
         "last",
         "step-00000008",
         "step-00000016",
@@ -327,7 +328,7 @@ def test_a_loss_that_is_no_number_stops_the_run(config: FitConfig) -> None:
 def test_only_the_newest_checkpoints_stay(config: FitConfig) -> None:
     checkpoint = fit(dotted(config, checkpoint={"interval": 3, "keep": 2}))
     names = sorted(path.name for path in checkpoint.parent.iterdir())
-    assert names == ["last", "step-00000018", "step-00000020"]
+    assert names == ["best", "last", "step-00000018", "step-00000020"]
 
 
 def test_a_folder_without_validation_trains(tmp_path: Path, config: FitConfig) -> None:

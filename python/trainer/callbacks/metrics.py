@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 from trainer.callbacks.lines import append, cut_after, read
 from trainer.callbacks.throughput import Throughput
 from trainer.display import Display, Record
-from trainer.errors import TrainingError
 from trainer.flops import Compute
 from trainer.loggers import Logger
 
@@ -50,8 +49,8 @@ class Metrics(lightning.Callback):
         Steps between two lines.
     first_step
         Step the run begins or continues at.
-    tokens_per_step
-        Tokens in an optimizer step.
+    tokens_before
+        Tokens of all steps before one.
     tokens_per_byte
         Validation tokens a byte of their text; None without validation data.
     compute
@@ -68,7 +67,7 @@ class Metrics(lightning.Callback):
         *,
         every: int,
         first_step: int,
-        tokens_per_step: int,
+        tokens_before: Callable[[int], int],
         tokens_per_byte: float | None,
         compute: Compute,
         loggers: Sequence[Logger] = (),
@@ -77,7 +76,7 @@ class Metrics(lightning.Callback):
         self.throughput = throughput
         self.display = display
         self.every = every
-        self.tokens_per_step = tokens_per_step
+        self.tokens_before = tokens_before
         self.tokens_per_byte = tokens_per_byte
         self.compute = compute
         self.loggers = tuple(loggers)
@@ -97,7 +96,7 @@ class Metrics(lightning.Callback):
         speed = self.throughput.lap()
         record = {
             "step": step,
-            "tokens": step * self.tokens_per_step,
+            "tokens": self.tokens_before(step),
             "loss": loss,
             "learning_rate": module.learning_rate(step - 1),
             "gradient_norm": norm,
@@ -106,11 +105,6 @@ class Metrics(lightning.Callback):
             "mfu": None if speed is None else self.compute.utilisation(speed),
         }
         self._write(record)
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise TrainingError(
-                f"the loss is {loss} and the norm of the gradient {norm} up to step {step}, wanted numbers",
-                "try a lower --optimizer.learning-rate, from a checkpoint before",
-            )
         self.display.step(record, self.throughput.seconds_left(step))
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
@@ -118,7 +112,7 @@ class Metrics(lightning.Callback):
         step, loss = trainer.global_step, module.validation_loss
         record: dict[str, float | int | None] = {
             "step": step,
-            "tokens": step * self.tokens_per_step,
+            "tokens": self.tokens_before(step),
             "validation_loss": loss,
             "perplexity": math.exp(min(loss, 700.0)),  # beyond this exp overflows
             "bits_per_byte": bits_per_byte(loss, self.tokens_per_byte),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 
 from trainer.callbacks.lines import read
@@ -75,11 +76,8 @@ def draw(metrics: Path, folder: Path) -> None:
     axes.set(xlabel="optimizer step", ylabel="loss (nats per token)")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
-    tokens_per_step = next(
-        (int(line["tokens"]) / int(line["step"]) for line in lines if int(line["step"])), 1.0
-    )
     top = axes.secondary_xaxis(
-        "top", functions=(_scale(tokens_per_step / 1e6), _scale(1e6 / tokens_per_step))
+        "top", functions=_scales({int(line["step"]): int(line["tokens"]) for line in lines})
     )
     top.set_xlabel("million tokens")
     for suffix in ("png", "svg"):
@@ -88,5 +86,16 @@ def draw(metrics: Path, folder: Path) -> None:
         partial.replace(folder / f"loss.{suffix}")
 
 
-def _scale(factor: float) -> Any:
-    return lambda value: value * factor
+def _scales(tokens: dict[int, int]) -> tuple[Any, Any]:
+    """Return what turns steps into millions of tokens, and back, where steps may grow on the way.
+
+    Between the lines of the log, and beyond them at the rate of the nearest two, it is a straight line.
+    """
+    known = sorted({0: 0, **tokens}.items())
+    steps, seen = (np.array(values, dtype=float) for values in zip(*known, strict=True))
+    seen /= 1e6
+    beyond = steps[-1] - steps[0]
+    first, last = (seen[1] - seen[0]) / (steps[1] - steps[0]), (seen[-1] - seen[-2]) / (steps[-1] - steps[-2])
+    steps = np.concatenate([[steps[0] - beyond], steps, [steps[-1] + beyond]])
+    seen = np.concatenate([[seen[0] - first * beyond], seen, [seen[-1] + last * beyond]])
+    return (lambda value: np.interp(value, steps, seen)), (lambda value: np.interp(value, seen, steps))

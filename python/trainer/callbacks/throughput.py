@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -16,15 +17,18 @@ class Throughput(lightning.Callback):
 
     Parameters
     ----------
-    tokens_per_step
-        Tokens in an optimizer step.
+    tokens_before
+        Tokens of all steps before one.
     total_steps
         Steps of the whole run.
+    first_step
+        Step the run begins or continues at.
     """
 
-    def __init__(self, tokens_per_step: int, total_steps: int) -> None:
-        self.tokens_per_step = tokens_per_step
+    def __init__(self, tokens_before: Callable[[int], int], total_steps: int, first_step: int = 0) -> None:
+        self.tokens_before = tokens_before
         self.total_steps = total_steps
+        self.first_step = first_step
         self.steps = 0
         self.seconds = 0.0
         self._since: float | None = None
@@ -54,11 +58,17 @@ class Throughput(lightning.Callback):
     def lap(self) -> float | None:
         """Return the tokens a second since the last lap, or None when nothing was done in it."""
         now = self.seconds + (time.perf_counter() - self._since if self._since is not None else 0.0)
-        steps, seconds = self.steps - self._mark[0], now - self._mark[1]
+        tokens, seconds = self._tokens(self.steps) - self._tokens(self._mark[0]), now - self._mark[1]
         self._mark = (self.steps, now)
-        return steps * self.tokens_per_step / seconds if steps and seconds > 0 else None
+        return tokens / seconds if tokens and seconds > 0 else None
 
     def seconds_left(self, step: int) -> float | None:
         """Return how long the steps after ``step`` will take at the mean speed so far."""
-        elapsed = self._mark[1]
-        return (self.total_steps - step) * elapsed / self._mark[0] if self._mark[0] else None
+        steps, elapsed = self._mark
+        if not steps:
+            return None
+        left = self.tokens_before(self.total_steps) - self.tokens_before(step)
+        return left * elapsed / (self._tokens(steps) - self._tokens(0))
+
+    def _tokens(self, steps: int) -> int:
+        return self.tokens_before(self.first_step + steps)

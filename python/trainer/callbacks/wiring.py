@@ -10,8 +10,10 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from trainer.about import write_about
+from trainer.blame import describe_rows
 from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.callbacks.compilation import Compilation
+from trainer.callbacks.faults import Faults
 from trainer.callbacks.metrics import Metrics
 from trainer.callbacks.plot import Plot
 from trainer.callbacks.report import Report
@@ -73,7 +75,8 @@ def watch(
 
     The loggers come first, since they look at the log before the lines of lost steps are cut from it. Among
     the callbacks what compiles comes first, where layers are compiled; then the clock, who writes lines,
-    the checkpoint before what may fail, and the report last, since it reads what the others wrote.
+    who looks for faults, the checkpoint before what may fail, and the report last, since it reads what the
+    others wrote.
     """
     settings = config.trainer
     device, precision = (
@@ -92,7 +95,12 @@ def watch(
         first_step=first_step,
         say=display.line,
     )
-    throughput = Throughput(numbers.tokens_per_step, numbers.total_steps)
+    throughput = Throughput(numbers.tokens_before, numbers.total_steps, first_step)
+    faults = Faults(
+        display,
+        lambda step: describe_rows(folder, data.order.rows_of_step(step).tolist(), numbers.length),
+        numbers.total_steps,
+    )
     callbacks: list[lightning.Callback] = [
         *([Compilation(display)] if compiled else []),
         throughput,
@@ -102,16 +110,19 @@ def watch(
             display,
             every=settings.log_every_n_steps,
             first_step=first_step,
-            tokens_per_step=numbers.tokens_per_step,
+            tokens_before=numbers.tokens_before,
             tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
             compute=compute,
             loggers=loggers,
         ),
+        faults,
         SaveCheckpoints(
             run.checkpoints,
+            run.metrics,
             throughput,
+            faults,
             every=config.checkpoint.interval or settings.val_check_interval,
-            keep=config.checkpoint.keep,
+            config=config.checkpoint,
             first_step=first_step,
         ),
         Plot(run.metrics, run.path, display.line),

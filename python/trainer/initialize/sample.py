@@ -45,7 +45,7 @@ def influence_batches(sample: Sample, tokens: int) -> Iterator[Batch]:
     available = sample.folder.train.rows(sample.length)
     count = min(max(1, tokens // sample.length), available)
     order = Spread(available, count, max(1, MICRO_TOKENS // sample.length))
-    steps = Steps(sample.folder.train, order, length=sample.length, micro_batches=1, isolate=sample.isolate)
+    steps = Steps(sample.folder.train, order, length=sample.length, micro=None, isolate=sample.isolate)
     for step in range(order.steps):
         yield {name: ids[0] for name, ids in steps[step].items()}
 

@@ -101,6 +101,11 @@ class RunFacts:
         return max((int(line["step"]) for line in self.lines), default=0)
 
     @property
+    def tokens(self) -> int:
+        """Tokens seen up to that step."""
+        return max((int(line.get("tokens") or 0) for line in self.lines), default=0)
+
+    @property
     def total_steps(self) -> int:
         """Steps the run is to have."""
         return int(self.about.get("total_steps", self.step))

@@ -35,9 +35,8 @@ def headline(facts: RunFacts) -> str:
     """Say in a sentence or two what became of the run so far."""
     step, total = facts.step, facts.total_steps
     done = f"All {total:,} steps are done" if step >= total else f"{step:,} of {total:,} steps are done"
-    seen = step * int(facts.about.get("tokens_per_step", 0))
-    if seen:
-        done += f" ({count(seen)} tokens)"
+    if facts.tokens:
+        done += f" ({count(facts.tokens)} tokens)"
     validation, training = facts.column("validation_loss"), facts.column("loss")
     if validation:
         where, (at, loss) = "on text held out", validation[-1]
@@ -69,8 +68,8 @@ def _tiles(facts: RunFacts) -> list[tuple[str, str, str]]:
         if about["trained_parameters"] < about["parameters"]:
             below += f"; {count(about['trained_parameters'])} trained"
         tiles.append(("parameters", count(about["parameters"]), below))
-        tokens = facts.step * about["tokens_per_step"]
-        tiles.append(("tokens seen", count(tokens), f"{tokens / about['parameters']:.2g} a parameter"))
+        a_parameter = f"{facts.tokens / about['parameters']:.2g} a parameter"
+        tiles.append(("tokens seen", count(facts.tokens), a_parameter))
     for name, column, below in (
         ("validation loss", "validation_loss", "nats a token"),
         ("perplexity", "perplexity", "a token"),
