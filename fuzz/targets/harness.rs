@@ -48,6 +48,7 @@ pub fn plan(path: PathBuf, extra: bool, skip_corrupt: bool) -> Result<Plan> {
         extra,
         memory: ByteSize::from_bytes(64 << 20),
         skip_corrupt,
+        parts_of_cleaned: false,
     };
     Plan::files(&[path], options)
 }
