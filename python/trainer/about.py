@@ -13,7 +13,7 @@ from transformers import LlamaForCausalLM
 
 from trainer import __version__
 from trainer.config import FitConfig
-from trainer.flops import FORMULA, Compute, LlamaSizes
+from trainer.flops import FORMULA, Arithmetic, LlamaSizes
 from trainer.resolve import RunNumbers
 from trainer.tokens import TokenFolder
 
@@ -26,7 +26,7 @@ def write_about(
     model: LlamaForCausalLM,
     folder: TokenFolder,
     numbers: RunNumbers,
-    compute: Compute,
+    arithmetic: Arithmetic,
     precision: str,
 ) -> None:
     """Write the file, whole or not at all; a run that continues writes it again."""
@@ -37,7 +37,7 @@ def write_about(
         "format_version": 1,
         "program": f"trainer {__version__}",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "device": compute.device,
+        "device": arithmetic.device,
         "precision": precision,
         "strategy": config.model.init.strategy,
         "sequence_length": numbers.length,
@@ -49,10 +49,10 @@ def write_about(
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "parameters_without_embedding": sizes.parameters_without_embedding,
         "sizes": asdict(sizes),
-        "flops_per_token": compute.flops_per_token,
+        "flops_per_token": arithmetic.flops_per_token,
         "flops_formula": FORMULA,
-        "peak_tflops": compute.peak_teraflops,
-        "peak_from": compute.peak_from,
+        "peak_tflops": arithmetic.peak_teraflops,
+        "peak_from": arithmetic.peak_from,
         "rows": folder.train.rows(numbers.length),
         "tokens": folder.train.tokens,
         "validation_rows": validation.rows(numbers.length) if validation else 0,

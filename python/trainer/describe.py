@@ -7,7 +7,7 @@ from typing import Any
 from transformers import LlamaForCausalLM
 
 from trainer.config import FitConfig
-from trainer.flops import FORMULA, Compute, LlamaSizes, flops_in_words
+from trainer.flops import FORMULA, Arithmetic, LlamaSizes, flops_in_words
 from trainer.initialize.build import parameter_count
 from trainer.mixture import Mixture
 from trainer.resolve import RunNumbers
@@ -20,7 +20,7 @@ def describe(
     folder: TokenFolder,
     numbers: RunNumbers,
     trainer: Any,
-    compute: Compute,
+    arithmetic: Arithmetic,
 ) -> str:
     """Say in a few lines what is about to be trained."""
     shape = model.config
@@ -47,20 +47,20 @@ def describe(
         f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
         f"run: {numbers.total_steps:,} steps of {ramp}{numbers.tokens_per_step:,} tokens "
         f"({numbers.total_rows / one_pass:.2f} passes over the {whole})"
-        f"\n{describe_compute(compute, LlamaSizes.of(shape), numbers)}{borders}{sources}"
+        f"\n{describe_arithmetic(arithmetic, LlamaSizes.of(shape), numbers)}{borders}{sources}"
     )
 
 
-def describe_compute(compute: Compute, sizes: LlamaSizes, numbers: RunNumbers) -> str:
+def describe_arithmetic(arithmetic: Arithmetic, sizes: LlamaSizes, numbers: RunNumbers) -> str:
     """Say what a token costs, by which formula, and what the devices could do."""
     cost = (
-        f"arithmetic: {flops_in_words(compute.flops_per_token)} a token ({FORMULA}: N "
+        f"arithmetic: {flops_in_words(arithmetic.flops_per_token)} a token ({FORMULA}: N "
         f"{sizes.parameters_without_embedding:,} without the input embedding, L {sizes.layers}, h "
         f"{sizes.attention_width:,}, S {numbers.length:,})"
     )
-    if compute.peak_teraflops is None:
-        return f"{cost}; the peak of {compute.device} is not known, so no MFU is shown"
-    return f"{cost}; MFU is of {compute.peak_teraflops:,.4g} TFLOP/s ({compute.peak_from})"
+    if arithmetic.peak_teraflops is None:
+        return f"{cost}; the peak of {arithmetic.device} is not known, so no MFU is shown"
+    return f"{cost}; MFU is of {arithmetic.peak_teraflops:,.4g} TFLOP/s ({arithmetic.peak_from})"
 
 
 def describe_sources(mixture: Mixture, numbers: RunNumbers) -> str:

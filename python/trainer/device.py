@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from trainer.flops import Compute, LlamaSizes, known_peak
+from trainer.flops import Arithmetic, LlamaSizes, known_peak
 
 
 def device_name(accelerator: str) -> str:
@@ -31,7 +31,7 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def compute_of(
+def arithmetic_of(
     model: Any,
     length: int,
     *,
@@ -39,7 +39,7 @@ def compute_of(
     precision: str,
     devices: int = 1,
     peak_tflops: float | None = None,
-) -> Compute:
+) -> Arithmetic:
     """Count what a token of a run costs, and look up what its devices could do.
 
     Parameters
@@ -66,8 +66,8 @@ def compute_of(
     )
     flops = sizes.flops_per_token(length, trained=trained)
     if peak_tflops is not None:
-        return Compute(device, flops, peak_tflops * devices, "trainer.peak-tflops")
+        return Arithmetic(device, flops, peak_tflops * devices, "trainer.peak-tflops")
     peak = known_peak(device, precision)
     if peak is None:
-        return Compute(device, flops, None, "not known")
-    return Compute(device, flops, peak.teraflops * devices, peak.source)
+        return Arithmetic(device, flops, None, "not known")
+    return Arithmetic(device, flops, peak.teraflops * devices, peak.source)

@@ -137,7 +137,7 @@ def fit(config: FitConfig) -> Path:
             run,
             validates=folder.validation is not None,
         )
-        display.line(describe(config, model, folder, numbers, trainer, watchers.compute))
+        display.line(describe(config, model, folder, numbers, trainer, watchers.arithmetic))
         display.line(describe_compute(compute))
         try:
             train(trainer, module, data, checkpoint, run.metrics)

@@ -206,7 +206,7 @@ def _contains(words: list[str], wanted: list[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Compute:
+class Arithmetic:
     """What the tokens of a run cost, and what its devices could do.
 
     Attributes

@@ -11,8 +11,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from trainer.config import ModelConfig
-from trainer.device import compute_of
-from trainer.flops import PEAKS, Compute, LlamaSizes, flops_in_words, known_peak
+from trainer.device import arithmetic_of
+from trainer.flops import PEAKS, Arithmetic, LlamaSizes, flops_in_words, known_peak
 from trainer.initialize import parameter_count
 from trainer.initialize.random import random_configuration
 
@@ -93,9 +93,9 @@ def test_frozen_parameters_cost_no_gradient_of_theirs() -> None:
     for parameter in model.model.layers[2].parameters():
         parameter.requires_grad = True
     sizes = LlamaSizes.of(model.config)
-    compute = compute_of(model, 16, device="none", precision="32-true")
+    arithmetic = arithmetic_of(model, 16, device="none", precision="32-true")
     whole = sizes.flops_per_token(16)
-    assert compute.flops_per_token == whole - 2 * (
+    assert arithmetic.flops_per_token == whole - 2 * (
         sizes.parameters_without_embedding - sizes.layer_parameters
     )
 
@@ -126,7 +126,7 @@ def test_peaks_by_the_names_torch_gives(device: str, teraflops: float) -> None:
 @pytest.mark.parametrize("device", ["AMD EPYC", "Intel(R) Xeon(R) Platinum", "NVIDIA T4", "Apple M2", ""])
 def test_nothing_is_guessed(device: str) -> None:
     assert known_peak(device) is None
-    assert Compute(device, 1e9, None, "not known").utilisation(1000.0) is None
+    assert Arithmetic(device, 1e9, None, "not known").utilisation(1000.0) is None
 
 
 def test_every_peak_has_a_source_and_can_be_found() -> None:
@@ -137,12 +137,12 @@ def test_every_peak_has_a_source_and_can_be_found() -> None:
 
 def test_utilisation_is_what_is_achieved_of_the_peak() -> None:
     model = LlamaForCausalLM(described())
-    compute = compute_of(model, 16, device="x", precision="32-true", devices=2, peak_tflops=0.5)
-    assert compute.peak_teraflops == 1.0
-    assert compute.peak_from == "trainer.peak-tflops"
-    achieved = compute.flops_per_token * 5000 / 1e12
-    assert compute.teraflops(5000) == achieved
-    assert compute.utilisation(5000) == achieved
+    arithmetic = arithmetic_of(model, 16, device="x", precision="32-true", devices=2, peak_tflops=0.5)
+    assert arithmetic.peak_teraflops == 1.0
+    assert arithmetic.peak_from == "trainer.peak-tflops"
+    achieved = arithmetic.flops_per_token * 5000 / 1e12
+    assert arithmetic.teraflops(5000) == achieved
+    assert arithmetic.utilisation(5000) == achieved
     assert flops_in_words(999.0) == "999 FLOP"
 
 

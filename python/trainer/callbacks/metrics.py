@@ -13,7 +13,7 @@ import torch
 from trainer.callbacks.lines import append, cut_after, read
 from trainer.callbacks.throughput import Throughput
 from trainer.display import Display, Record
-from trainer.flops import Compute
+from trainer.flops import Arithmetic
 from trainer.loggers import Logger
 
 COLUMNS = (
@@ -53,7 +53,7 @@ class Metrics(lightning.Callback):
         Tokens of all steps before one.
     tokens_per_byte
         Validation tokens a byte of their text; None without validation data.
-    compute
+    arithmetic
         What a token costs and what the devices could do.
     loggers
         Who else hears of each line.
@@ -69,7 +69,7 @@ class Metrics(lightning.Callback):
         first_step: int,
         tokens_before: Callable[[int], int],
         tokens_per_byte: float | None,
-        compute: Compute,
+        arithmetic: Arithmetic,
         loggers: Sequence[Logger] = (),
     ) -> None:
         self.path = path
@@ -78,7 +78,7 @@ class Metrics(lightning.Callback):
         self.every = every
         self.tokens_before = tokens_before
         self.tokens_per_byte = tokens_per_byte
-        self.compute = compute
+        self.arithmetic = arithmetic
         self.loggers = tuple(loggers)
         self._losses: list[torch.Tensor] = []
         cut_after(path, COLUMNS, first_step)
@@ -101,8 +101,8 @@ class Metrics(lightning.Callback):
             "learning_rate": module.learning_rate(step - 1),
             "gradient_norm": norm,
             "tokens_per_second": speed,
-            "tflops": None if speed is None else self.compute.teraflops(speed),
-            "mfu": None if speed is None else self.compute.utilisation(speed),
+            "tflops": None if speed is None else self.arithmetic.teraflops(speed),
+            "mfu": None if speed is None else self.arithmetic.utilisation(speed),
         }
         self._write(record)
         self.display.step(record, self.throughput.seconds_left(step))

@@ -22,9 +22,9 @@ from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
 from trainer.config import FitConfig
 from trainer.data import PackedTokens
-from trainer.device import compute_of, device_name
+from trainer.device import arithmetic_of, device_name
 from trainer.display import Display
-from trainer.flops import Compute
+from trainer.flops import Arithmetic
 from trainer.loggers import Logger, open_loggers
 from trainer.mixture import Mixture
 from trainer.precision import resolve_precision
@@ -43,13 +43,13 @@ class Watchers:
         In the order in which Lightning is to call them.
     loggers
         Who hears of the figures beside the CSV.
-    compute
+    arithmetic
         What a token costs and what the devices could do.
     """
 
     callbacks: list[lightning.Callback]
     loggers: list[Logger]
-    compute: Compute
+    arithmetic: Arithmetic
 
     def close(self) -> None:
         """Let the loggers write what is left."""
@@ -83,10 +83,10 @@ def watch(
         device_name(settings.accelerator),
         resolve_precision(settings.precision, settings.accelerator),
     )
-    compute = compute_of(
+    arithmetic = arithmetic_of(
         model, numbers.length, device=device, precision=precision, peak_tflops=settings.peak_tflops
     )
-    write_about(run.about, config, model, folder, numbers, compute, precision)
+    write_about(run.about, config, model, folder, numbers, arithmetic, precision)
     loggers = open_loggers(
         config.logger,
         run=run.path,
@@ -112,7 +112,7 @@ def watch(
             first_step=first_step,
             tokens_before=numbers.tokens_before,
             tokens_per_byte=folder.validation.tokens_per_byte if folder.validation else None,
-            compute=compute,
+            arithmetic=arithmetic,
             loggers=loggers,
         ),
         faults,
@@ -134,4 +134,4 @@ def watch(
             Samples(prompts, tokenizer, run.samples, display, first_step=first_step, loggers=loggers)
         )
     callbacks.append(Report(run, display))
-    return Watchers(callbacks, loggers, compute)
+    return Watchers(callbacks, loggers, arithmetic)

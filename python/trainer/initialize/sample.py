@@ -24,7 +24,7 @@ LOSS_TOKENS = 4096
 """Tokens on which a model is compared with its source: a few seconds on a CPU for 250 M parameters."""
 
 INFLUENCE_TOKENS = 32_768
-"""Tokens for the influence of blocks: it is a mean over tokens, stable to about a percent on this many."""
+"""Tokens for the influence of blocks, which is a mean over tokens."""
 
 MICRO_TOKENS = 4096
 """Tokens of a forward pass; what bounds the memory."""
