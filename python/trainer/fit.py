@@ -102,6 +102,8 @@ def fit(config: FitConfig) -> Path:
             compute = settle_compute(config, model, numbers)
             run = RunFolder.begin(config)
             facts.write(run.initialization)
+            # What dropout draws is a matter of the seed, not of what this process drew before.
+            torch.manual_seed(config.seed)
             note_mixture(run, folder)
         first_step = step_of(checkpoint) if checkpoint else 0
         data = packed_tokens(config, folder, numbers, first_step)

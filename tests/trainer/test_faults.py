@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prepcore.arguments.program import Terminated
+from tests.trainer.conftest import ROOT
 from tests.trainer.folders import random_documents, write_token_folder
 from tests.trainer.models import dotted, tiny_llama
-from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
+from tests.trainer.test_fit import fit_interrupted, last_of, losses, twenty_steps, weights
 from trainer.callbacks import plot
 from trainer.callbacks.checkpoint import staying
 from trainer.config import CheckpointConfig, FitConfig, OptimizerConfig
@@ -28,6 +31,7 @@ from trainer.optimizer import MuonAndAdamW, build_optimizer, hidden_matrices
 from trainer.order import StepOrder
 from trainer.ramp import StepSizes
 from trainer.run_folder import STATE_FILE
+from trainer.tokens import TokenFolder
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,68 @@ def test_resumed_equals_uninterrupted(
     assert losses(config.run)[20] < losses(config.run)[1]
 
 
+KILLED_IN_STEP_13 = """
+import os, signal, sys
+from trainer.cli import main
+from trainer.model import LlamaModule
+real = LlamaModule.accumulate
+def killed(module, *rest):
+    if module.trainer.global_step == 12:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(module, *rest)
+LlamaModule.accumulate = killed
+main(sys.argv[1:])
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(config: FitConfig) -> None:
+    whole = dataclasses.replace(config, run=f"{config.run}-whole")
+    fit(whole)
+    words = ["fit", "--config", f"{whole.run}/config.yaml", "--run", config.run]
+    paths = os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_STEP_13, *words],
+        env={
+            **os.environ,
+            "PYTHONPATH": paths,
+            "OMP_NUM_THREADS": "1",
+        },  # as many as here: sums are rounded alike
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # What was logged behind the last checkpoint is done again, and in the log once.
+    assert last_of(config).resolve().name == "step-00000008"
+    assert max(losses(config.run)) == 12
+    resumed = fit(dataclasses.replace(config, resume=config.run))
+    assert same(weights(resumed), weights(last_of(whole)))
+    assert same(state(resumed), state(last_of(whole)))
+    for column in ("loss", "tokens", "learning_rate", "gradient_norm", "validation_loss"):
+        assert losses(config.run, column) == losses(whole.run, column)
+    lines = [len(Path(run, "metrics.csv").read_text().splitlines()) for run in (config.run, whole.run)]
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 10])
+def test_resumed_at_the_first_step_and_at_the_end_of_an_epoch(
+    config: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    """Forty rows, eight a step: an epoch ends with step 5, and the next one with step 10."""
+    generator = torch.Generator().manual_seed(0)
+    documents = torch.randint(3, 96, (40, 16), generator=generator).tolist()
+    folder = write_token_folder(tmp_path / "forty", [documents])
+    assert TokenFolder.open(folder).train.rows(16) == 40
+    config = dotted(config, data={"path": str(folder)}, trainer={"max_steps": 12})
+    whole = dataclasses.replace(config, run=f"{config.run}-whole")
+    fit(whole)
+    fit_interrupted(config, stop_after, monkeypatch)
+    assert last_of(config).resolve().name == f"step-{stop_after:08d}"
+    resumed = fit(dataclasses.replace(config, resume=config.run))
+    assert same(weights(resumed), weights(last_of(whole)))
+    assert same(state(resumed), state(last_of(whole)))
+    assert losses(config.run) == losses(whole.run)
+
+
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_a_step_left_out_touches_nothing(name: Any) -> None:
     model = tiny_llama()
@@ -154,8 +220,6 @@ def test_a_loss_that_is_no_number_is_left_out_and_its_rows_named(
     with pytest.raises(TrainingError, match="of step 13 was not finite") as caught:
         fit(config)
     assert last_of(config).resolve().name == "step-00000008"
-    from trainer.tokens import TokenFolder
-
     rows = StepOrder(TokenFolder.open(config.data.path).train.rows(16), 8, 0).rows_of_step(12)
     for row in rows:
         assert f"row {row} of {config.data.path}: document" in str(caught.value)

@@ -26,7 +26,7 @@ class FitConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-    seed: int = option(0, "seed of the weights and of the data order", minimum=0)
+    seed: int = option(0, "seed of the weights, of the data order and of dropout", minimum=0)
     logger: tuple[str, ...] = option(
         ("csv",),
         "where the figures go: csv, always; tensorboard; wandb",
