@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,10 @@ class Prefetched:
                 yield batch
         finally:
             stopped.set()
+            # Whatever the thread waits to put has room now; it puts nothing more.
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    ready.get_nowait()
             thread.join()
 
     def _read(self, ready: queue.Queue[Any], stopped: threading.Event) -> None:
@@ -66,19 +71,10 @@ class Prefetched:
                 batch = self.items[index]
                 if pins:
                     batch = {name: ids.pin_memory() for name, ids in batch.items()}
-                if not _put(ready, batch, stopped):
+                if stopped.is_set():
                     return
+                ready.put(batch)
         except BaseException as error:
             last = error
-        _put(ready, last, stopped)
-
-
-def _put(ready: queue.Queue[Any], item: Any, stopped: threading.Event) -> bool:
-    """Put an item; return whether anybody still wants it."""
-    while not stopped.is_set():
-        try:
-            ready.put(item, timeout=0.05)
-        except queue.Full:
-            continue
-        return True
-    return False
+        if not stopped.is_set():
+            ready.put(last)
