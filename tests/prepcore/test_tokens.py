@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import prepcore
 from prepcore.arguments import UsageError
-from prepcore.tokens.files import TokenFile
+from prepcore.tokens.files import ENDS, TokenFile
 from prepcore.tokens.row_index import RowIndex
 from prepcore.tokens.split import TokenSplit
 from tests.conftest import Run
@@ -130,7 +130,7 @@ def test_pieces_and_indexed_rows_equal_a_slow_reading(
         [
             TokenFile(
                 np.array([token for document in file for token in document], dtype="<u2"),
-                np.cumsum([len(document) for document in file]).astype("<u8"),
+                np.cumsum([len(document) for document in file]).astype(ENDS),
             )
             for file in files
         ],

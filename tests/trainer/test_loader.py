@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import resource
+import sys
 import threading
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tests.trainer.folders import write_token_folder
+from trainer.data import PackedTokens
 from trainer.loader import Prefetched
 
 
@@ -67,3 +74,43 @@ def test_an_error_comes_at_its_batch() -> None:
     with pytest.raises(OSError, match="row 5 is gone"):
         next(iterator)
     assert not readers()
+
+
+TRILLION = 10**12
+LENGTH = 2048
+
+
+def test_any_step_of_a_trillion_tokens_is_found_in_little_memory(tmp_path: Path) -> None:
+    """A file with a hole of 2 TB: what is asked for is read, and nothing else is remembered."""
+    folder = write_token_folder(tmp_path / "tokens", [[[1, 2]]], length=LENGTH)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    rows = TRILLION // LENGTH
+    # Eleven rows of the last step say which they are; the others are zeros.
+    with (folder / "tokens-00000.ds").open("r+b") as file:
+        file.truncate(2 * TRILLION)
+    np.array([TRILLION], dtype="<u8").tofile(folder / "tokens-00000.ds.index")
+    manifest["files"][0] |= {"tokens": TRILLION, "bytes": 3 * TRILLION}
+    manifest |= {
+        "tokens": TRILLION,
+        "rows": rows,
+        "left_over": {"tail": TRILLION % LENGTH},
+        "bytes": 3 * TRILLION,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    data = PackedTokens(folder, micro=11, seed=3)
+    assert data.total_steps == rows // 11
+    chosen = data.order.rows_of_step(data.total_steps - 1)
+    assert len(set(chosen.tolist())) == 11
+    assert 0 <= chosen.min() <= chosen.max() < rows
+    with (folder / "tokens-00000.ds").open("r+b") as file:
+        for number, row in enumerate(chosen.tolist()):
+            file.seek(2 * row * LENGTH)
+            file.write(np.full(LENGTH, number + 3, dtype="<u2").tobytes())
+    data.first_step = data.total_steps - 1
+    [batch] = data.train_dataloader()
+    assert batch["input_ids"].shape == (1, 11, LENGTH)
+    assert batch["input_ids"][0, :, 0].tolist() == list(range(3, 14))
+    assert (batch["input_ids"] == batch["input_ids"][:, :, :1]).all()
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * (1 if sys.platform == "darwin" else 1024) < 64 << 20

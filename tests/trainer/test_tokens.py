@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prepcore.arguments import UsageError
-from prepcore.tokens.files import TokenFile
+from prepcore.tokens.files import ENDS, TokenFile
 from prepcore.tokens.split import TokenSplit
 from tests.trainer.folders import write_token_folder
 from tests.trainer.models import tiny_llama
@@ -28,7 +28,7 @@ def split_of(files: list[list[list[int]]]) -> TokenSplit:
         [
             TokenFile(
                 np.array([token for document in file for token in document], dtype="<u2"),
-                np.cumsum([len(document) for document in file]).astype("<u8"),
+                np.cumsum([len(document) for document in file]).astype(ENDS),
             )
             for file in files
         ],

@@ -81,7 +81,7 @@ def batches(files: list[TokenFile], names: list[str], largest: Largest) -> Itera
             # At least one document, and as many more as fit.
             last = int(np.searchsorted(file.ends, begin + source.BATCH_IDS, side="right"))
             last = max(last, first + 1)
-            ends = file.ends[first:last].astype(np.int64)
+            ends = file.ends[first:last]
             ids = file.tokens[begin : int(ends[-1])]
             _note(ids, largest, name, first)
             yield Batch(ids, np.diff(ends, prepend=begin))

@@ -126,7 +126,7 @@ def _open(index: Path) -> TokenFile:
     # A document ends where the next begins; one may hold several sequences, or none.
     whole = np.concatenate([[0], ends])
     documents = whole[starts[1:]] if borders else ends
-    return TokenFile(tokens, documents.astype(np.uint64))
+    return TokenFile(tokens, documents.astype(np.int64))
 
 
 def _part(index: Path, dtype: str, offset: int, count: int) -> NDArray[Any]:

@@ -20,6 +20,11 @@ Ids = NDArray[np.int64]
 AGAIN = "the file is cut short or was changed; pack the documents again"
 
 
+ENDS = np.dtype("<i8")
+"""Type of an end. The files say uint64, but no end needs the highest bit, and a search for a signed number
+among unsigned ones would copy all of them as floats."""
+
+
 @dataclass(frozen=True)
 class TokenFile:
     """One file of tokens and the document ends beside it.
@@ -29,11 +34,11 @@ class TokenFile:
     tokens
         Memory map of the ids, shape ``(tokens,)``.
     ends
-        Memory map of the cumulative document ends, shape ``(documents,)``.
+        Memory map of the cumulative document ends, shape ``(documents,)``, int64.
     """
 
     tokens: NDArray[Any]
-    ends: NDArray[np.uint64]
+    ends: NDArray[np.int64]
 
     @classmethod
     def open(cls, path: Path, *, tokens: int, documents: int, dtype: np.dtype[Any]) -> TokenFile:
@@ -46,7 +51,7 @@ class TokenFile:
         """
         return cls(
             tokens=mapped(path, dtype, tokens),
-            ends=mapped(path.with_name(path.name + ".index"), np.dtype("<u8"), documents),
+            ends=mapped(path.with_name(path.name + ".index"), ENDS, documents),
         )
 
 

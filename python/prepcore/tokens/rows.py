@@ -135,17 +135,33 @@ class ConcatenatedRows(Rows):
 
     def positions(self, rows: ArrayLike) -> Ids:
         """Return each token's place, shape ``(len(rows), length)``."""
-        numbers = np.asarray(rows, dtype=np.int64)
-        starts = np.zeros((len(numbers), self.length), dtype=np.int64)
-        for target, row in zip(starts, numbers.tolist(), strict=True):
-            for number, begin, end, offset in self.split.cut(row * self.length, self.length):
-                target[offset] = offset
-                ends = self.split.files[number].ends
-                first, last = np.searchsorted(ends, [begin, end], side="right")
-                borders = ends[first:last].astype(np.int64)
-                borders = borders[borders < end] - begin + offset
-                target[borders] = borders
+        begins = np.asarray(rows, dtype=np.int64) * self.length
+        starts = np.zeros((len(begins), self.length), dtype=np.int64)
+        file_starts = self.split.file_starts
+        files = np.searchsorted(file_starts, begins, side="right") - 1
+        whole = begins + self.length <= file_starts[files + 1]
+        for number in np.unique(files[whole]).tolist():
+            places = np.flatnonzero(whole & (files == number))
+            self._mark(starts, places, number, begins[places] - file_starts[number])
+        for place in np.flatnonzero(~whole).tolist():
+            for number, begin, end, offset in self.split.cut(int(begins[place]), self.length):
+                starts[place, offset] = offset
+                part = starts[place : place + 1, offset : offset + end - begin]
+                self._mark(part, np.zeros(1, dtype=np.int64), number, np.array([begin]), offset)
         return np.arange(self.length, dtype=np.int64) - np.maximum.accumulate(starts, axis=1)
+
+    def _mark(
+        self, starts: Ids, places: Ids, number: int, begins: NDArray[np.int64], offset: int = 0
+    ) -> None:
+        """Write at each border of a document where it is, in rows that lie in one file."""
+        ends = self.split.files[number].ends
+        first = np.searchsorted(ends, begins, side="right")
+        counts = np.searchsorted(ends, begins + starts.shape[1], side="left") - first
+        within = np.repeat(np.arange(len(places)), counts)
+        # The numbers of the borders, row after row: counted on from the first of each.
+        numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[within]
+        borders = ends[numbers] - begins[within]
+        starts[places[within], borders] = borders + offset
 
     def mask(self, rows: ArrayLike) -> NDArray[np.bool_]:
         """Say that tokens stand everywhere."""
