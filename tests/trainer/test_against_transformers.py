@@ -83,7 +83,7 @@ def train_with_transformers(
         weight_decay=config.optimizer.weight_decay,
         max_grad_norm=1.0,
         lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": config.schedule.final_share},
+        lr_scheduler_kwargs={"min_lr_rate": 0.1},  # what is left of the peak where nobody says otherwise
         logging_steps=1,
         save_strategy="no",
         report_to="none",
