@@ -3,8 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
-use tokenizers::Tokenizer;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerImpl,
+};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::checksum::checksum;
@@ -36,8 +41,10 @@ pub struct TokenizerFolder {
     pub(crate) json: Value,
     /// `tokenizer_config.json`, where there is one.
     pub(crate) configuration: Option<Value>,
-    /// The library's tokenizer, as the file describes it.
-    pub(crate) tokenizer: Tokenizer,
+    /// The library's tokenizer, as the file describes it, with everything switched off that changes or loses text:
+    /// it neither cuts nor fills up, and looks for no special tokens.
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    vocabulary_size: usize,
     /// Those that exist, with their content.
     companions: Vec<(&'static str, Vec<u8>)>,
 }
@@ -56,12 +63,16 @@ impl TokenizerFolder {
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
             Error::input(&definition, format!("not JSON: {error}; expected a tokenizer.json")).hint(WANTED)
         })?;
-        let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| {
+        let mut tokenizer = read_tokenizer(&bytes, &json).map_err(|error| {
             let kind = json.pointer("/model/type").and_then(Value::as_str);
             let seen =
                 kind.map_or_else(|| "no type of model".into(), |kind| format!("a model of type {kind:?}"));
             Error::input(&definition, format!("cannot load the tokenizer ({seen}): {error}")).hint(WANTED)
         })?;
+        // A file may carry these from an earlier use; the first would cut documents short in silence.
+        tokenizer.with_truncation(None).map_err(|error| Error::Internal(error.to_string()))?;
+        tokenizer.with_padding(None);
+        tokenizer.set_encode_special_tokens(true);
         check_added_tokens(&definition, &json, &tokenizer)?;
         let companions = match definition.file_name().and_then(|name| name.to_str()) {
             Some(DEFINITION) => companions_of(&definition)?,
@@ -72,7 +83,9 @@ impl TokenizerFolder {
             .find(|(name, _)| *name == "tokenizer_config.json")
             .map(|(name, bytes)| read_json(&definition.with_file_name(name), bytes))
             .transpose()?;
-        Ok(Self { definition, bytes, json, configuration, tokenizer, companions })
+        let vocabulary_size = vocabulary_size(&json, &tokenizer);
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Self { definition, bytes, json, configuration, tokenizer, vocabulary_size, companions })
     }
 
     /// `xxh3-128:` and 32 hexadecimal digits over the bytes of `tokenizer.json`.
@@ -109,9 +122,35 @@ impl TokenizerFolder {
     /// The largest id plus one, added tokens included.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
-        let largest = self.tokenizer.get_vocab(true).into_values().max();
-        largest.map_or(0, |id| id as usize + 1)
+        self.vocabulary_size
     }
+}
+
+/// Reads a tokenizer as the library does. Of a model without its type the library tries one kind after the other, and
+/// holds the whole model as JSON twice meanwhile; BPE, which says so, is read at once and a third as expensively.
+fn read_tokenizer(bytes: &[u8], json: &Value) -> tokenizers::Result<Tokenizer> {
+    /// [`Tokenizer`] with a model that is known.
+    type Bpe =
+        TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    if json.pointer("/model/type").and_then(Value::as_str) == Some("BPE")
+        && let Ok(tokenizer) = serde_json::from_slice::<Bpe>(bytes)
+    {
+        return Ok(tokenizer.into());
+    }
+    // Also where that failed, for the library's own words.
+    Tokenizer::from_bytes(bytes)
+}
+
+/// The largest id plus one. Asking the library would copy every token.
+fn vocabulary_size(json: &Value, tokenizer: &Tokenizer) -> usize {
+    let largest = match json.pointer("/model/vocab").and_then(Value::as_object) {
+        Some(tokens) => {
+            let ids = tokens.values().filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok());
+            ids.chain(tokenizer.get_added_tokens_decoder().into_keys()).max()
+        }
+        None => tokenizer.get_vocab(true).into_values().max(),
+    };
+    largest.map_or(0, |id| id as usize + 1)
 }
 
 const WANTED: &str = "expected the tokenizer.json of a fast tokenizer (BPE, Unigram, WordPiece or WordLevel), \
@@ -249,6 +288,32 @@ pub(crate) mod tests {
         assert!(error.to_string().contains("the added token \"</s>\" has the id 8 in the file"), "{error}");
         fs::write(&path, SMALL.replace(r#""c": 4"#, r#""c": 9"#)).unwrap();
         assert_eq!(TokenizerFolder::open(&path).unwrap().vocabulary_size(), 10);
+    }
+
+    #[test]
+    fn bpe_is_read_as_the_library_reads_it() {
+        let model = |head: &str, merges: &str| {
+            format!(
+                r#"{{"version": "1.0", "padding": null, "normalizer": {{"type": "Lowercase"}},
+                "added_tokens": [{{"id": 4, "content": "<s>", "single_word": false, "lstrip": true, "rstrip": false,
+                                  "normalized": false, "special": true}}],
+                "model": {{{head} "unk_token": "a", "fuse_unk": true, "byte_fallback": true, "ignore_merges": true,
+                           "vocab": {{"a": 0, "b": 1, "ab": 2, "abab": 3}}, "merges": {merges}}}}}"#
+            )
+        };
+        for merges in [r##"["#version: 0.2", "a b", "ab ab"]"##, r#"[["a", "b"], ["ab", "ab"]]"#] {
+            for head in [r#""type": "BPE", "dropout": null,"#, ""] {
+                let text = model(head, merges);
+                let json = serde_json::from_str(&text).unwrap();
+                let read = read_tokenizer(text.as_bytes(), &json).unwrap();
+                let expected = Tokenizer::from_bytes(&text).unwrap();
+                assert_eq!(read.to_string(false).unwrap(), expected.to_string(false).unwrap());
+                assert_eq!(vocabulary_size(&json, &read), 5);
+            }
+        }
+        let broken = model(r#""type": "BPE","#, r#"["a c"]"#);
+        let error = read_tokenizer(broken.as_bytes(), &serde_json::from_str(&broken).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), Tokenizer::from_bytes(&broken).unwrap_err().to_string());
     }
 
     #[test]

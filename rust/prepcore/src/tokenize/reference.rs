@@ -1,5 +1,7 @@
 //! The reference encoder: the `tokenizers` library, one text at a time.
 
+use std::sync::Arc;
+
 use tokenizers::{ModelWrapper, Tokenizer};
 
 use super::{Encode, TokenizerFolder};
@@ -11,7 +13,7 @@ use crate::{Error, Result};
 ///
 /// Its cache of words is per thread, so all workers share one.
 pub struct Reference {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     vocabulary_size: usize,
     proof: String,
 }
@@ -26,8 +28,7 @@ impl Reference {
     /// # Errors
     /// [`Error::Input`] for a model with dropout, whose ids would differ from run to run.
     pub fn new(folder: &TokenizerFolder, special: SpecialTokenText) -> Result<Self> {
-        let mut tokenizer = folder.tokenizer.clone();
-        if let ModelWrapper::BPE(model) = tokenizer.get_model()
+        if let ModelWrapper::BPE(model) = folder.tokenizer.get_model()
             && let Some(dropout) = model.dropout
             && dropout > 0.0
         {
@@ -37,10 +38,14 @@ impl Reference {
             )
             .hint("set \"dropout\" to null in the file"));
         }
-        // A file may carry these from an earlier use; the first would cut documents short in silence.
-        tokenizer.with_truncation(None).map_err(|error| Error::Internal(error.to_string()))?;
-        tokenizer.with_padding(None);
-        tokenizer.set_encode_special_tokens(special == SpecialTokenText::Text);
+        let tokenizer = match special {
+            SpecialTokenText::Text => Arc::clone(&folder.tokenizer),
+            SpecialTokenText::Parse => {
+                let mut tokenizer = Tokenizer::clone(&folder.tokenizer);
+                tokenizer.set_encode_special_tokens(false);
+                Arc::new(tokenizer)
+            }
+        };
         let proof = "none needed: this is the reference".into();
         Ok(Self { tokenizer, vocabulary_size: folder.vocabulary_size(), proof })
     }
