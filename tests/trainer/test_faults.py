@@ -113,10 +113,9 @@ main(sys.argv[1:])
 """
 
 
-def test_killed_and_resumed_equals_uninterrupted(config: FitConfig) -> None:
-    whole = dataclasses.replace(config, run=f"{config.run}-whole")
-    fit(whole)
-    words = ["fit", "--config", f"{whole.run}/config.yaml", "--run", config.run]
+def fit_killed(config: FitConfig, like: FitConfig) -> None:
+    """Run as another was configured, and kill the run in step 13; its last checkpoint is of step 8."""
+    words = ["fit", "--config", f"{like.run}/config.yaml", "--run", config.run]
     paths = os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_IN_STEP_13, *words],
@@ -129,8 +128,14 @@ def test_killed_and_resumed_equals_uninterrupted(config: FitConfig) -> None:
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    # What was logged behind the last checkpoint is done again, and in the log once.
     assert last_of(config).resolve().name == "step-00000008"
+
+
+def test_killed_and_resumed_equals_uninterrupted(config: FitConfig) -> None:
+    whole = dataclasses.replace(config, run=f"{config.run}-whole")
+    fit(whole)
+    fit_killed(config, like=whole)
+    # What was logged behind the last checkpoint is done again, and in the log once.
     assert max(losses(config.run)) == 12
     resumed = fit(dataclasses.replace(config, resume=config.run))
     assert same(weights(resumed), weights(last_of(whole)))

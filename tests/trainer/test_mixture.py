@@ -21,6 +21,7 @@ from prepcore.arguments import UsageError
 from tests.trainer.folders import random_documents, write_token_folder
 from tests.trainer.models import dotted
 from tests.trainer.test_cli import TINY, environment
+from tests.trainer.test_faults import fit_killed, same, state
 from tests.trainer.test_fit import fit_interrupted, last_of, losses, twenty_steps, weights
 from trainer.callbacks import lines, plot
 from trainer.config import DataConfig, FitConfig, OptimizerConfig
@@ -183,6 +184,15 @@ def test_resumed_equals_uninterrupted(
     assert all(torch.equal(resumed[name], weight) for name, weight in weights(last_of(whole)).items())
     assert losses(config.run) == losses(whole.run)
     assert losses(config.run, "validation_loss") == losses(whole.run, "validation_loss")
+    assert lines.read(Path(config.run) / "sources.csv") == lines.read(Path(whole.run) / "sources.csv")
+
+
+def test_killed_and_resumed_equals_uninterrupted(whole: FitConfig, config: FitConfig) -> None:
+    fit_killed(config, like=whole)
+    resumed = fit(dataclasses.replace(config, resume=config.run))
+    assert same(weights(resumed), weights(last_of(whole)))
+    assert same(state(resumed), state(last_of(whole)))
+    assert losses(config.run) == losses(whole.run)
     assert lines.read(Path(config.run) / "sources.csv") == lines.read(Path(whole.run) / "sources.csv")
 
 
