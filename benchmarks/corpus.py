@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 KINDS = ("parquet", "jsonl", "jsonl.zst", "jsonl.gz")
-SOURCE = Path(os.environ.get("PREPCORE_SHARED", "shared")) / "data/corpus/mix-60k.parquet"
+SOURCE = Path(os.environ.get("PREPCORE_SHARED", "../shared")) / "data/corpus/mix-60k.parquet"
 UNITS = {"GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
 
 
