@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def encoder(corpus: Path, tokenizer: Path) -> tuple[float, int]:
     words = [sys.executable, "-c", ENCODER, str(corpus), str(tokenizer)]
     seconds, size = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
     return float(seconds), int(size)
+
+
+def encoders_at_once(corpus: Path, tokenizer: Path) -> float:
+    """Return the seconds of CPU that each of two encoders takes while the other runs."""
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda _: encoder(corpus, tokenizer), range(2)))
+    return statistics.mean(seconds for seconds, _ in runs)
 
 
 def pack(source: Path, tokenizer: Path, threads: int, out: Path) -> dict[str, float]:
@@ -83,6 +91,7 @@ def main() -> None:
         for _ in range(options.repeats):
             seconds, size = encoder(options.corpus, options.tokenizer)
             found["encoder_cpu"].append(seconds)
+            found["encoder_of_two_cpu"].append(encoders_at_once(options.corpus, options.tokenizer))
             for name, source, threads in (
                 ("start", one, 1),
                 ("one", options.corpus, 1),
@@ -103,6 +112,7 @@ def main() -> None:
         "two_threads": statistics.median(
             one / two for one, two in zip(found["one_wall"], found["two_wall"], strict=True)
         ),
+        "two_encoders": 2 * median["encoder_cpu"] / median["encoder_of_two_cpu"],
         "repeats": options.repeats,
         "versions": {name: version(name) for name in ("prepcore", "polars", "tokenizers")},
         "python": platform.python_version(),
