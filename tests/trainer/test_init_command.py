@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
 import torch
-from tokenizers import Tokenizer
-from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
 from prepcore.arguments import UsageError
@@ -23,7 +18,6 @@ from tests.trainer.models import tiny_llama
 from tests.trainer.test_cli import environment, here
 from trainer.callbacks import metrics
 from trainer.initialize import initialize
-from trainer.tokens import TokenFolder
 
 LIGHT = (
     "import sys; from trainer.cli import main; code = main(sys.argv[1:]); "
@@ -209,37 +203,3 @@ def test_initialize_in_a_program(source: Path) -> None:
     ):
         with pytest.raises(UsageError, match=message):
             initialize(**arguments)
-
-
-def test_a_real_model_starts_at_its_own_perplexity(stories: Path, shared: Path, tmp_path: Path) -> None:
-    """The first validation of `continue` on TinyStories is what stock transformers makes of stories260k."""
-    sample = shared / "data" / "corpus" / "tinystories-sample.jsonl.zst"
-    lines = pl.read_ndjson(sample).head(80)["text"].to_list()
-    tokenizer = Tokenizer.from_file(str(stories / "tokenizer.json"))
-    documents = [[1, *tokenizer.encode(text, add_special_tokens=False).ids] for text in lines]
-    folder = write_token_folder(
-        tmp_path / "tokens", [documents[:20]], validation=documents[20:], length=512, vocabulary=512,
-        tokenizer=stories, packing="best-fit",
-    )  # fmt: skip
-    words = ["fit", "--data.path", folder, *init_words(stories, strategy="continue")]
-    words += ["--trainer.max-steps=1", "--trainer.accelerator=cpu", "--run", tmp_path / "run"]
-    assert here(*map(str, words)) == 0
-    first = metrics.read(tmp_path / "run" / "metrics.csv")[0]
-    split = TokenFolder.open(folder).validation
-    assert split is not None
-    model = AutoModelForCausalLM.from_pretrained(stories, dtype=torch.float32).eval()
-    total, targets = 0.0, 0
-    for row in range(split.rows(512)):
-        ids = torch.from_numpy(split.read(np.array([row]), 512))[0]
-        starts = (torch.from_numpy(split.positions(np.array([row]), 512))[0] == 0).nonzero().flatten()
-        mask = split.mask(np.array([row]), 512)
-        filled = ids if mask is None else ids.masked_fill(~torch.from_numpy(mask)[0], -100)
-        with torch.no_grad():
-            pieces = [model(piece[None], use_cache=False).logits[0] for piece in ids.tensor_split(starts[1:])]
-        total += F.cross_entropy(torch.cat(pieces)[:-1], filled[1:], reduction="sum").item()
-        targets += int((filled[1:] != -100).sum())
-    own = total / targets
-    by_fit = float(first["perplexity"])
-    print(f"stories260k: perplexity {math.exp(own):.4f} by transformers, {by_fit:.4f} by fit")
-    assert float(first["validation_loss"]) == pytest.approx(own, abs=1e-5)
-    assert 4 < math.exp(own) < 6
