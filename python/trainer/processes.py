@@ -158,8 +158,13 @@ class Processes:
             rank=place.rank,
             world_size=place.count,
         )
-        yield cls(place, distributed.new_group(backend="gloo", timeout=PATIENCE))
-        # Not after an error, which the others may not have: leaving would wait for them.
+        try:
+            yield cls(place, distributed.new_group(backend="gloo", timeout=PATIENCE))
+        except BaseException as error:
+            # After an error that the others may not have, leaving would wait for them.
+            if _of_all(error):
+                distributed.destroy_process_group()
+            raise
         distributed.destroy_process_group()
 
     def by_first(self, make: Callable[[], Made]) -> Made:
@@ -266,6 +271,11 @@ def _attempt(make: Callable[[], Any]) -> tuple[Any, Exception | None]:
         if not isinstance(getattr(error, "exit_code", None), int):
             raise
         return None, error
+
+
+def _of_all(error: BaseException) -> bool:
+    """Whether all processes have an error: users are told of it, or it is the answer to a stop."""
+    return isinstance(getattr(error, "exit_code", None), int) or error.__cause__ is not None
 
 
 def _result(outcome: tuple[Any, Exception | None]) -> Any:

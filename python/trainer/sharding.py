@@ -113,6 +113,22 @@ def gradients_exchanged(module: lightning.LightningModule, *, now: bool) -> Iter
             yield
 
 
+@contextmanager
+def outer_weights(module: lightning.LightningModule) -> Iterator[None]:
+    """Have the weights that are in no layer whole, for a forward pass that is not ``loss_sum``.
+
+    The layers see to theirs; where weights are spread, all processes have to make the same passes.
+    """
+    if not isinstance(module, FSDPModule):
+        yield
+        return
+    module.unshard()
+    try:
+        yield
+    finally:
+        module.reshard()
+
+
 def gradient_norm(parameters: Any, limit: float) -> Tensor:
     """Clip the gradients, of which each process may have a part; return the norm of all before."""
     parameters = [parameter for parameter in parameters if parameter.grad is not None]

@@ -121,8 +121,21 @@ def watch(
         first=processes.first,
     )
     compilation = [Compilation(display)] if compiled else []
+    samples = []
+    if tokenizer is not None and (processes.first or settings.strategy == "fsdp"):
+        samples.append(
+            Samples(
+                prompts,
+                tokenizer,
+                run.samples,
+                display,
+                first_step=first_step,
+                loggers=loggers,
+                first=processes.first,
+            )
+        )
     if not processes.first:
-        return Watchers([*compilation, throughput, faults, checkpoints], [], arithmetic)
+        return Watchers([*compilation, throughput, faults, checkpoints, *samples], [], arithmetic)
     callbacks: list[lightning.Callback] = [
         *compilation,
         throughput,
@@ -143,9 +156,5 @@ def watch(
     ]
     if isinstance(folder, Mixture):
         callbacks.append(Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step))
-    if tokenizer is not None:
-        callbacks.append(
-            Samples(prompts, tokenizer, run.samples, display, first_step=first_step, loggers=loggers)
-        )
-    callbacks.append(Report(run, display))
+    callbacks += [*samples, Report(run, display)]
     return Watchers(callbacks, loggers, arithmetic)
