@@ -28,9 +28,12 @@ from trainer.run_folder import values_of
 GRACE = 60.0
 """Seconds that the others have when one has ended with an error.
 
-An error of all, or a stop, ends all of them: the first process then writes its page. After the death of one
-the others find its connection closed.
+An error of all, or a stop, ends all of them: the first process then writes its page. After an error of one
+alone the others find its connection closed.
 """
+
+GRACE_OF_THE_KILLED = 5.0
+"""Seconds that the others have when one was killed: nothing that they do comes to an end."""
 
 POLL = 0.05
 """Seconds between two looks at the processes."""
@@ -136,7 +139,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
     while any(process.poll() is None for process in processes) and time.monotonic() < until:
         time.sleep(POLL)
         if failed is None and (failed := _failed(processes)) is not None:
-            until = time.monotonic() + GRACE
+            killed = processes[failed].returncode < 0
+            until = time.monotonic() + (GRACE_OF_THE_KILLED if killed else GRACE)
     failed = failed if failed is not None else _failed(processes)
     if failed is None:
         return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from torch.distributed.fsdp import FSDPModule
 from prepcore.arguments import UsageError
 from tests.trainer.conftest import ROOT
 from tests.trainer.folders import random_documents, write_token_folder
+from tests.trainer.in_processes import half, own_training
 from tests.trainer.models import dotted, tiny_llama, tiny_model_config
 from tests.trainer.test_cli import here
 from tests.trainer.test_faults import same, state
@@ -46,7 +46,7 @@ from trainer.order import StepOrder
 from trainer.processes import Place, processes_of
 from trainer.ramp import StepSizes
 from trainer.resolve import resolve
-from trainer.run_folder import LAST, RunFolder, all_checkpoints, point
+from trainer.run_folder import LAST, RunFolder, all_checkpoints
 from trainer.sharing import blank, outline_of
 from trainer.tokens import TokenFolder
 
@@ -107,7 +107,7 @@ def configuration(tokens: Path, run: Path) -> FitConfig:
 
 @dataclass
 class Runs:
-    """Runs of one configuration: alone, and in the second wave of commands of a pair of processes."""
+    """Runs of one configuration, alone and in a pair of processes; its exit codes, and what it said."""
 
     folder: Path
     codes: dict[str, list[int]] = field(default_factory=dict)
@@ -116,19 +116,9 @@ class Runs:
     def __getitem__(self, name: str) -> Path:
         return self.folder / name
 
-    def half(self, of: str, name: str) -> Path:
-        """Copy a run as it was after half of its steps, when it was killed later."""
-        shutil.copytree(self[of], self[name], symlinks=True)
-        checkpoints = RunFolder(self[name]).checkpoints
-        for checkpoint in all_checkpoints(checkpoints)[1:]:
-            shutil.rmtree(checkpoint)
-        (left,) = all_checkpoints(checkpoints)
-        point(left)
-        return self[name]
-
     def in_pair(self, commands: dict[str, list[str]]) -> None:
         """Run commands in two processes."""
-        place = self.folder / f"pair-{len(self.codes)}"
+        place = self.folder / "pair"
         place.mkdir()
         (place / "commands.json").write_text(json.dumps(list(commands.values())))
         driver = Path(__file__).with_name("in_processes.py")
@@ -144,7 +134,8 @@ class Runs:
         for process in processes:
             assert process.wait(timeout=600) == 0
         for number, name in enumerate(commands):
-            self.said[name] = [(place / f"{number}-{rank}.txt").read_text() for rank in range(2)]
+            told = [place / f"{number}-{rank}.txt" for rank in range(2)]
+            self.said[name] = [file.read_text() if file.exists() else "" for file in told]
             self.codes[name] = [
                 json.loads((place / f"codes-{rank}.json").read_text())[number] for rank in range(2)
             ]
@@ -163,32 +154,24 @@ def runs(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     fit(config)
     words = ["fit", "--config", str(runs["one"] / "config.yaml")]
     fsdp = ["--trainer.strategy", "fsdp"]
-    runs.in_pair(
-        {
-            "ddp": [*words, "--run", str(runs["ddp"])],
-            "fsdp": [*words, "--run", str(runs["fsdp"]), *fsdp],
-            "zero 2": [
-                *words,
-                "--run",
-                str(runs["zero 2"]),
-                *fsdp,
-                "--trainer.reshard-after-forward",
-                "false",
-            ],
-            "poisoned": ["poisoned", *words, "--run", str(runs["poisoned"]), "--checkpoint.interval", "3"],
-            "stopped": ["stopped", *words, "--run", str(runs["stopped"]), *fsdp],
-            "refused": [*words, "--run", str(runs["refused"]), "--prompts", str(folder / "none.txt")],
-        }
-    )
-    resumed = {
-        f"{of} as {to}": ["fit", "--resume", str(runs.half(of, f"{of} as {to}")), "--trainer.strategy", to]
-        for of in TARGETS
-        for to in TARGETS[1:]
+    commands = {
+        "ddp": [*words, "--run", str(runs["ddp"])],
+        "fsdp": [*words, "--run", str(runs["fsdp"]), *fsdp],
+        "zero 2": [*words, "--run", str(runs["zero 2"]), *fsdp, "--trainer.reshard-after-forward", "false"],
+        "poisoned": ["poisoned", *words, "--run", str(runs["poisoned"]), "--checkpoint.interval", "3"],
+        "stopped": ["stopped", *words, "--run", str(runs["stopped"]), *fsdp],
+        "refused": [*words, "--run", str(runs["refused"]), "--prompts", str(folder / "none.txt")],
+        "own": ["own", str(tokens), str(runs["own"])],
     }
-    runs.in_pair(resumed)
+    for of in TARGETS:
+        for to in TARGETS[1:]:
+            run = str(runs[f"{of} as {to}"])
+            commands[f"half of {of} for {to}"] = ["half", str(runs[of]), run]
+            commands[f"{of} as {to}"] = ["fit", "--resume", run, "--trainer.strategy", to]
+    runs.in_pair(commands)
     for of in TARGETS[1:]:
-        half = runs.half(of, f"{of} as one")
-        assert here("fit", "--resume", half, "--trainer.strategy", "auto") == 0
+        copy = half(runs[of], runs[f"{of} as one"])
+        assert here("fit", "--resume", copy, "--trainer.strategy", "auto") == 0
     plot.draw = draw
     return runs
 
@@ -306,6 +289,15 @@ def test_what_one_process_refuses_all_refuse_and_one_says(runs: Runs) -> None:
     assert not runs["refused"].exists()
 
 
+def test_a_training_of_ones_own_shares_the_rows(runs: Runs, tokens: Path, tmp_path: Path) -> None:
+    own_training(tokens, tmp_path / "alone", devices=1)
+    loss, validation, model = torch.load(tmp_path / "alone")
+    loss_of_two, validation_of_two, model_of_two = torch.load(runs["own"])
+    assert abs(loss - loss_of_two) <= 1e-6
+    assert abs(validation - validation_of_two) <= 1e-6
+    assert furthest(model, model_of_two) < 1e-5
+
+
 def command(config: FitConfig, *words: str | Path) -> list[str]:
     run = RunFolder(Path(config.run))
     run.path.mkdir(parents=True)
@@ -352,10 +344,26 @@ def children(process: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are not told")
-def test_torchrun_starts_them_and_a_dead_one_ends_the_run(tokens: Path, tmp_path: Path, runs: Runs) -> None:
-    """One start of each kind: torchrun to the end, and `fit` until one of its processes is killed."""
-    config = configuration(tokens, tmp_path / "run")
-    words = command(config)
+def test_a_dead_process_ends_the_run(tokens: Path, tmp_path: Path) -> None:
+    config = dotted(configuration(tokens, tmp_path / "run"), trainer={"devices": 2})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainer", *command(config)],
+        env=alone_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(both := children(process.pid)) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(both[1], signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == 128 + signal.SIGKILL
+    assert "process 1 of 2 was killed by SIGKILL, and the run is over" in said
+    assert not any(Path(f"/proc/{child}").exists() for child in both)
+
+
+def test_torchrun_starts_them(tokens: Path, tmp_path: Path, runs: Runs) -> None:
+    words = command(configuration(tokens, tmp_path / "run"))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     done = subprocess.run(
         [*torchrun, "-m", "trainer", *words],
@@ -368,20 +376,6 @@ def test_torchrun_starts_them_and_a_dead_one_ends_the_run(tokens: Path, tmp_path
     assert done.stdout.split() == [str(last(tmp_path / "run"))]
     assert done.stderr.count("step 12/12") == 1
     assert_same_training(tmp_path / "run", runs["one"])
-
-    killed = dotted(config, trainer={"max_steps": 100_000, "devices": 2})
-    words = command(FitConfig(**{**vars(killed), "run": str(tmp_path / "killed")}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trainer", *words], env=alone_environment(), stderr=subprocess.PIPE, text=True
-    )
-    wait_for(tmp_path / "killed" / "metrics.csv", 3, process)
-    both = children(process.pid)
-    assert len(both) == 2
-    os.kill(both[1], signal.SIGKILL)
-    _, said = process.communicate()
-    assert process.returncode == 128 + signal.SIGKILL
-    assert "process 1 of 2 was killed by SIGKILL, and the run is over" in said
-    assert not any(Path(f"/proc/{child}").exists() for child in both)
 
 
 @pytest.mark.parametrize(
