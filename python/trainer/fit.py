@@ -75,12 +75,22 @@ def fit(config: FitConfig) -> Path:
     """
     config = checked(config)
     if starts_processes(config.trainer):
-        code = launch(config, answers=False)
-        if code:
-            raise TrainingError(f"the processes of the run ended with exit code {code}, and said why")
-        return RunFolder(Path(config.resume or config.run)).checkpoints / LAST
+        return fit_elsewhere(config)
     with Processes.meet(config.trainer, device_type(config.trainer.accelerator)) as processes:
         return fit_here(config, processes)
+
+
+def fit_elsewhere(config: FitConfig) -> Path:
+    """Train a model in processes that are started for it; see :func:`fit`."""
+    code = launch(config, answers=False)
+    if code == 130:
+        raise KeyboardInterrupt
+    if code == 143:
+        raise Terminated
+    if code:
+        said = f"the processes of the run ended with exit code {code}, and said why"
+        raise UsageError(said) if code == UsageError.exit_code else TrainingError(said)
+    return RunFolder(Path(config.resume or config.run)).checkpoints / LAST
 
 
 def fit_here(config: FitConfig, processes: Processes) -> Path:

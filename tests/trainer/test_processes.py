@@ -186,13 +186,13 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 
 
 def assert_same_training(run: Path, other: Path) -> None:
-    """Hold two runs together: losses and norms to 1e-6, weights to 1e-5, in the same files."""
+    """Hold two runs together: losses to 1e-6, norms and weights to 1e-5, the same files."""
     for column in ("loss", "gradient_norm", "validation_loss", "learning_rate", "tokens"):
         found, wanted = losses(run, column), losses(other, column)
         assert found.keys() == wanted.keys()
         off = max(abs(found[step] - value) for step, value in wanted.items())
         print(f"{run.name}, {column}: off by {off:.1e}")
-        assert off <= 1e-6
+        assert off <= (1e-5 if column == "gradient_norm" else 1e-6)
     assert furthest(weights(last(run)), weights(last(other))) < 1e-5
     assert [path.name for path in sorted(last(run).iterdir())] == [
         path.name for path in sorted(last(other).iterdir())
