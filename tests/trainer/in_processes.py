@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,14 @@ def with_mishap(mishap: str) -> None:
 
 def half(run: Path, copy: Path) -> Path:
     """Copy a run as it was after its first checkpoint, when it was killed later."""
-    shutil.copytree(run, copy, symlinks=True)
-    checkpoints = RunFolder(copy).checkpoints
+    partial = copy.with_name(f"{copy.name}.partial")
+    shutil.copytree(run, partial, symlinks=True)
+    checkpoints = RunFolder(partial).checkpoints
     for checkpoint in all_checkpoints(checkpoints)[1:]:
         shutil.rmtree(checkpoint)
     (left,) = all_checkpoints(checkpoints)
     point(left)
-    return copy
+    return partial.rename(copy)
 
 
 def own_training(tokens: Path, file: Path, devices: int) -> None:
@@ -88,6 +90,8 @@ def run(commands: list[list[str]], folder: Path) -> None:
         if words[0] == "half":
             if RANK == 0:
                 half(Path(words[1]), Path(words[2]))
+            while not Path(words[2]).exists():
+                time.sleep(0.01)
             codes.append(0)
             continue
         if words[0] == "own":
