@@ -92,7 +92,7 @@ def processes_of(config: TrainerConfig, place: Place | None = None) -> int:
             raise UsageError(
                 f"trainer.num-nodes is {config.num_nodes}, but this process was started alone",
                 f"start it on each of them: torchrun --nnodes {config.num_nodes} --nproc-per-node "
-                f"{config.devices or 1} … -m trainer fit …",
+                f"{config.devices or 1} … -m -- trainer fit …",
             )
         return config.devices or 1
     for name, wanted, there in (

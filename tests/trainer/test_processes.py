@@ -52,7 +52,7 @@ from trainer.tokens import TokenFolder
 
 STEPS = 12
 HALF = 6
-CLIP = 0.4
+CLIP = 0.9  # above some of the norms of this training, and below others
 
 
 def pair_environment(rank: int, folder: Path) -> dict[str, str]:
@@ -363,10 +363,10 @@ def test_a_dead_process_ends_the_run(tokens: Path, tmp_path: Path) -> None:
 
 
 def test_torchrun_starts_them(tokens: Path, tmp_path: Path, runs: Runs) -> None:
-    words = command(configuration(tokens, tmp_path / "run"))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    words = command(configuration(tokens, tmp_path / "other"), "--run", tmp_path / "run")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*torchrun, "-m", "trainer", *words],
+        [*torchrun, "-m", "--", "trainer", *words],
         env=alone_environment(),
         capture_output=True,
         text=True,
