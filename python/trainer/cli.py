@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from prepcore.arguments import Command, Program, UsageError
+from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
+from trainer.processes import Place, starts_processes
 
 Config = TypeVar("Config")
 
@@ -117,14 +120,37 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
 
 @needs_training_packages
 def _fit(config: FitConfig) -> int:
-    _check(config)
+    place = Place.of_environment()
+    end_with_parent()
+    if place.first:  # the others would see what it has begun; they fail with it
+        _check(config)
+    if starts_processes(config.trainer):
+        return launch(config)
     prepare_threads()
     keep_freed_memory()
     quiet_transformers()
     quiet_lightning()
     from trainer.fit import fit
 
-    print(fit(config))  # noqa: T201 - the answer: where the model lies
+    if place.first:
+        print(fit(config))  # noqa: T201 - the answer: where the model lies
+        return 0
+    return _silently(lambda: fit(config))
+
+
+def _silently(run: Callable[[], object]) -> int:
+    """Run what the first process does, too, and leave it to that to tell of a stop or an error of all."""
+    try:
+        run()
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return 143
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int):
+            raise
+        return code
     return 0
 
 

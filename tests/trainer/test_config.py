@@ -17,7 +17,7 @@ from trainer.config import (
     with_preset,
 )
 
-OURS = {"max_tokens", "skip_spikes", "peak_tflops"}
+OURS = {"max_tokens", "skip_spikes", "peak_tflops", "reshard_after_forward"}
 
 LAST_FOUR = ["--model.init.layers", "4", "--model.init.keep", "last"]
 TWO_OF_THREE = ["--model.init.layers", "3", "--model.init.keep", "0,1"]

@@ -21,7 +21,7 @@ class OneStep:
 
     def __init__(self, module: LlamaModule, monkeypatch: pytest.MonkeyPatch) -> None:
         optimizer: Any = module.configure_optimizers()
-        trainer = type("Trainer", (), {"global_step": 0})()
+        trainer = type("Trainer", (), {"global_step": 0, "world_size": 1})()
         monkeypatch.setattr(module, "optimizers", lambda use_pl_optimizer=True: optimizer)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(type(module), "trainer", trainer, raising=False)
