@@ -9,6 +9,7 @@ is on the disk: it is whole or absent.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ def write_folder(
     folder: Path,
     state: dict[str, Any] | None = None,
     weights: dict[str, Any] | None = None,
+    *,
+    shard_size: int | str = "50GB",
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model as a Hugging Face folder, whole or not at all.
 
@@ -85,15 +89,21 @@ def write_folder(
         Training state to store beside the weights.
     weights
         By their names in the model; None: those it has.
+    shard_size
+        Bytes of the largest weight file; transformers' own default otherwise.
+    texts
+        Further files by their names.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    model.save_pretrained(partial, state_dict=weights)
+    model.save_pretrained(partial, state_dict=weights, max_shard_size=shard_size)
     if tokenizer is not None:
         copy_tokenizer(tokenizer, partial)
     if state is not None:
         torch.save(state, partial / STATE_FILE)
+    for name, text in (texts or {}).items():
+        (partial / name).write_text(text, encoding="utf-8")
     for file in partial.iterdir():
         # safetensors lets nobody but the owner read its file; whoever serves the model is often another.
         file.chmod((partial / "config.json").stat().st_mode)

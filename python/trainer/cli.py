@@ -11,7 +11,7 @@ from typing import TypeVar
 from prepcore.arguments import Command, Program, UsageError
 from prepcore.arguments.program import Terminated
 from trainer import __version__
-from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
 from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
 from trainer.processes import Place, starts_processes
@@ -61,6 +61,11 @@ GENERATE_EXAMPLES = """
 """
 
 
+EXPORT_EXAMPLES = """
+  python -m trainer export runs/demo/checkpoints/last --out demo-bf16 --license apache-2.0
+"""
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     program = Program(
@@ -78,6 +83,13 @@ def main(words: Sequence[str] | None = None) -> int:
             ),
             Command(
                 "generate", "continue a text", lambda: GenerateConfig, _generate, examples=GENERATE_EXAMPLES
+            ),
+            Command(
+                "export",
+                "write a checkpoint to give away, with a model card",
+                lambda: ExportConfig,
+                _export,
+                examples=EXPORT_EXAMPLES,
             ),
         ],
         examples=EXAMPLES,
@@ -199,4 +211,15 @@ def _generate(config: GenerateConfig) -> int:
         sys.stdout.write(piece.translate(CONTROLS) if to_terminal else piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
+    return 0
+
+
+@needs_training_packages
+def _export(config: ExportConfig) -> int:
+    from trainer.export import check, export
+
+    check(config)
+    prepare_threads()
+    quiet_transformers()
+    print(export(config))  # noqa: T201
     return 0

@@ -47,8 +47,7 @@ def llama_configuration(source: str) -> LlamaConfig:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"model.init.source {source}: there is no model that transformers can open "
-            f"({str(error).splitlines()[0]})",
+            f"{source}: there is no model that transformers can open ({str(error).splitlines()[0]})",
             "wanted a folder with config.json and safetensors files, or a hub id",
         ) from error
     check_kind(config.to_dict(), source)
@@ -80,14 +79,14 @@ def open_source(source: str, dtype: torch.dtype | str = torch.float32) -> LlamaF
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"model.init.source {source}: the weights cannot be read ({str(error).splitlines()[0]})",
+            f"{source}: the weights cannot be read ({str(error).splitlines()[0]})",
             "wanted safetensors files that fit config.json; copy or download the folder again",
         ) from error
     model, info = opened
     for fault in ("missing_keys", "unexpected_keys"):
         if info[fault]:
             raise UsageError(
-                f"model.init.source {source}: {len(info[fault])} {fault.replace('_', ' ')}, "
+                f"{source}: {len(info[fault])} {fault.replace('_', ' ')}, "
                 f"the first is {sorted(info[fault])[0]}",
                 "the weight files do not fit config.json",
             )

@@ -94,14 +94,10 @@ def _hub_description(source: str) -> Path:
     folder = Path(source)
     wanted = f"wanted a folder with {DESCRIPTION} and safetensors files, or a hub id"
     if folder.exists():
-        raise UsageError(
-            f"model.init.source {source}: there is no model, for it has no {DESCRIPTION}", wanted
-        )
+        raise UsageError(f"{source}: there is no model, for it has no {DESCRIPTION}", wanted)
     meant_as_path = len(folder.parts) > 1 and folder.parent.exists()
     if meant_as_path or not HUB_ID.fullmatch(source):
-        raise UsageError(
-            f"model.init.source {source}: there is no model, for there is no such folder", wanted
-        )
+        raise UsageError(f"{source}: there is no model, for there is no such folder", wanted)
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     try:
@@ -109,7 +105,7 @@ def _hub_description(source: str) -> Path:
         return Path(cached if isinstance(cached, str) else hf_hub_download(source, DESCRIPTION))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"model.init.source {source}: there is no model, for it is no folder and its "
+            f"{source}: there is no model, for it is no folder and its "
             f"{DESCRIPTION} cannot be downloaded ({str(error).splitlines()[0]})",
             wanted,
         ) from error
@@ -127,12 +123,12 @@ def check_kind(described: dict[str, Any], source: str) -> None:
     kind = described.get("model_type")
     if kind not in MAPPED:
         raise UsageError(
-            f"model.init.source {source} is a {kind!r} model, wanted {' or '.join(MAPPED)}",
+            f"{source} is a {kind!r} model, wanted {' or '.join(MAPPED)}",
             "other architectures have other weights and cannot be taken over",
         )
     if kind == "mistral" and described.get("sliding_window") is not None:
         raise UsageError(
-            f"model.init.source {source} is a Mistral with a sliding window of "
+            f"{source} is a Mistral with a sliding window of "
             f"{described['sliding_window']}, which a Llama does not have",
             "wanted one without, such as Mistral 7B from version 0.2 on",
         )

@@ -77,11 +77,11 @@ class RunFacts:
         """Read what there is; a file that is not there shows nothing."""
         return cls(
             path=run.path,
-            about=_json(run.about),
+            about=read_json(run.about),
             lines=read(run.metrics),
             sources=read(run.sources),
             samples=read(run.samples),
-            initialization=_json(run.initialization),
+            initialization=read_json(run.initialization),
             settings=_settings(run.configuration),
             checkpoints=_checkpoints(run.checkpoints),
         )
@@ -111,7 +111,8 @@ class RunFacts:
         return int(self.about.get("total_steps", self.step))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object; nothing where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
