@@ -11,6 +11,7 @@ from typing import TypeVar
 from prepcore.arguments import Command, Program, UsageError
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config.planning import PlanConfig
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
 
 Config = TypeVar("Config")
@@ -30,6 +31,7 @@ TRAINING_PACKAGES = {
 CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 EXAMPLES = """
+  python -m trainer plan --config demo --data.path tokens
   python -m trainer fit --config demo --data.path tokens
   python -m trainer fit --resume runs/demo --trainer.max-steps 2000
   python -m trainer generate runs/demo/checkpoints/last --prompt "Once upon a time"
@@ -53,6 +55,12 @@ INIT_EXAMPLES = """
                 --model.init.source SOURCE --model.init.vocabulary extend
 """
 
+PLAN_EXAMPLES = """
+  a preset:    python -m trainer plan --config tinysolar-248m --data.path tokens --gpu h100
+  eight GPUs:  python -m trainer plan --config solar-10.7b-up --gpu h200 --devices 8 --page plan.html
+  a budget:    python -m trainer plan --config tinysolar-248m --budget '$500'
+"""
+
 GENERATE_EXAMPLES = """
   python -m trainer generate runs/demo/checkpoints/last --prompt "Return the" --temperature 0.7
 """
@@ -66,6 +74,14 @@ def main(words: Sequence[str] | None = None) -> int:
         version=lambda: __version__,
         commands=[
             Command("fit", "train a model", lambda: FitConfig, _fit, examples=FIT_EXAMPLES, presets=presets),
+            Command(
+                "plan",
+                "work out sizes, memory, hours and dollars of a run, without torch",
+                lambda: PlanConfig,
+                _plan,
+                examples=PLAN_EXAMPLES,
+                presets=presets,
+            ),
             Command(
                 "init",
                 "make a model folder without training",
@@ -146,6 +162,12 @@ def _check(config: FitConfig) -> None:
     schedule_of(config, numbers)
     if not config.resume:
         check_source(config.model, folder=folder, length=numbers.length)
+
+
+def _plan(config: PlanConfig) -> int:
+    from trainer.plan.command import run
+
+    return run(config)
 
 
 @needs_training_packages

@@ -104,15 +104,24 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
     """
     length = config.data.sequence_length or folder.sequence_length
     check_rows(folder, length)
-    rows_per_step = _rows_per_step(config, length)
     rows = rows_of_a_pass(folder, length)
+    return run_numbers(
+        config, length=length, rows=rows, isolate=config.data.isolate_documents and folder.borders
+    )
+
+
+def run_numbers(config: FitConfig, *, length: int, rows: int, isolate: bool) -> RunNumbers:
+    """Work out the numbers of a run over so many rows a pass.
+
+    Raises
+    ------
+    UsageError
+        When a step is not a whole number of micro-batches.
+    """
+    rows_per_step = _rows_per_step(config, length)
     sizes = _sizes(config, rows_per_step, length)
     return RunNumbers(
-        length,
-        rows_per_step,
-        _total_steps(config, rows, sizes, length),
-        isolate=config.data.isolate_documents and folder.borders,
-        sizes=sizes,
+        length, rows_per_step, _total_steps(config, rows, sizes, length), isolate=isolate, sizes=sizes
     )
 
 
