@@ -28,6 +28,7 @@ def write_about(
     numbers: RunNumbers,
     arithmetic: Arithmetic,
     precision: str,
+    processes: int = 1,
 ) -> None:
     """Write the file, whole or not at all; a run that continues writes it again."""
     sizes = LlamaSizes.of(model.config)
@@ -39,6 +40,7 @@ def write_about(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "device": arithmetic.device,
         "precision": precision,
+        "processes": processes,
         "strategy": config.model.init.strategy,
         "sequence_length": numbers.length,
         "rows_per_step": numbers.rows_per_step,

@@ -22,6 +22,9 @@ from trainer.tokenizer import copy_tokenizer
 
 # What Lightning would store and we do not: the weights are in the safetensors file, and a step number says
 # what its loop counters, which describe hooks half-way through, would say.
+MODULE = "model."
+"""What Lightning puts before the names of the weights: where the module has the model."""
+
 LEFT_OUT = ("state_dict", "loops", "callbacks", "hparams_name", "hyper_parameters")
 
 
@@ -45,7 +48,9 @@ class HuggingFaceCheckpoint(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a folder; one of that name is replaced."""
         state = {name: value for name, value in checkpoint.items() if name not in LEFT_OUT}
-        write_folder(self.model, self.tokenizer, Path(path), state)
+        # The weights that Lightning hands over are whole, also where each device has a part of them.
+        weights = {name.removeprefix(MODULE): weight for name, weight in checkpoint["state_dict"].items()}
+        write_folder(self.model, self.tokenizer, Path(path), state, weights)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -60,7 +65,11 @@ class HuggingFaceCheckpoint(CheckpointIO):
 
 
 def write_folder(
-    model: LlamaForCausalLM, tokenizer: Path | None, folder: Path, state: dict[str, Any] | None = None
+    model: LlamaForCausalLM,
+    tokenizer: Path | None,
+    folder: Path,
+    state: dict[str, Any] | None = None,
+    weights: dict[str, Any] | None = None,
 ) -> None:
     """Write a model as a Hugging Face folder, whole or not at all.
 
@@ -74,11 +83,13 @@ def write_folder(
         Where to; its parent is made, and a folder of that name is replaced.
     state
         Training state to store beside the weights.
+    weights
+        By their names in the model; None: those it has.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=weights)
     if tokenizer is not None:
         copy_tokenizer(tokenizer, partial)
     if state is not None:

@@ -8,6 +8,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from prepcore.arguments import UsageError
+from trainer.compute import device_type
 from trainer.initialize.source import check_length, check_vocabulary
 from trainer.resolve import RunNumbers
 from trainer.tokens import TokenFolder
@@ -25,8 +26,8 @@ def check_fit(model: LlamaForCausalLM, source: str, folder: TokenFolder, numbers
     check_length(numbers.length, model.config.max_position_embeddings, source)
 
 
-def check_accelerator(name: str) -> None:
-    """Refuse an accelerator that is not there.
+def check_accelerator(name: str, devices: int = 1) -> None:
+    """Refuse an accelerator that is not there, or more devices than there are; cores are not counted.
 
     Raises
     ------
@@ -36,6 +37,13 @@ def check_accelerator(name: str) -> None:
     there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(name, True):
         raise UsageError(f"trainer.accelerator is {name}, but torch finds none", "leave it at auto")
+    device = device_type(name)
+    found = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, devices)
+    if devices > found:
+        raise UsageError(
+            f"trainer.devices is {devices}, but torch finds {found} of type {device}",
+            f"give at most --trainer.devices {found}",
+        )
 
 
 def tokenizer_of(folder: TokenFolder) -> Path:

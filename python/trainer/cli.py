@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from prepcore.arguments import Command, Program, UsageError
+from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import FitConfig, GenerateConfig, InitializeConfig, presets
 from trainer.config.planning import PlanConfig
+from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
+from trainer.processes import Place, starts_processes
 
 Config = TypeVar("Config")
 
@@ -57,7 +60,8 @@ INIT_EXAMPLES = """
 
 PLAN_EXAMPLES = """
   a preset:    python -m trainer plan --config tinysolar-248m --data.path tokens --gpu h100
-  eight GPUs:  python -m trainer plan --config solar-10.7b-up --gpu h200 --devices 8 --page plan.html
+  eight GPUs:  python -m trainer plan --config tinysolar-308m-up --gpu h200 --trainer.devices 8
+                 --trainer.strategy fsdp --page plan.html
   a budget:    python -m trainer plan --config tinysolar-248m --budget '$500'
 """
 
@@ -133,14 +137,37 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
 
 @needs_training_packages
 def _fit(config: FitConfig) -> int:
-    _check(config)
+    place = Place.of_environment()
+    end_with_parent()
+    if place.first:  # the others would see what it has begun; they fail with it
+        _check(config)
+    if starts_processes(config.trainer):
+        return launch(config)
     prepare_threads()
     keep_freed_memory()
     quiet_transformers()
     quiet_lightning()
     from trainer.fit import fit
 
-    print(fit(config))  # noqa: T201 - the answer: where the model lies
+    if place.first:
+        print(fit(config))  # noqa: T201 - the answer: where the model lies
+        return 0
+    return _silently(lambda: fit(config))
+
+
+def _silently(run: Callable[[], object]) -> int:
+    """Run what the first process does, too, and leave it to that to tell of a stop or an error of all."""
+    try:
+        run()
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return 143
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int):
+            raise
+        return code
     return 0
 
 

@@ -40,22 +40,50 @@ class Steps(Dataset[Batch]):
         Rows in a micro-batch; divides the rows of every step. None: a step is one micro-batch.
     isolate
         Whether to tell the documents of a row apart (adds ``position_ids``).
+    share
+        Which of several processes this is, and how many there are.
     """
 
-    def __init__(self, split: Split, order: Order, *, length: int, micro: int | None, isolate: bool) -> None:
+    def __init__(
+        self,
+        split: Split,
+        order: Order,
+        *,
+        length: int,
+        micro: int | None,
+        isolate: bool,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.split = split
         self.order = order
         self.length = length
         self.micro = micro
         self.isolate = isolate
+        self.share = share
 
     def __getitem__(self, step: int) -> Batch:
         """Return ``input_ids`` (and as needed ``position_ids``, ``labels``).
 
         Each has shape ``(micro-batches, rows, length)``, int64; there are labels where rows may be padded.
+        Of several processes each has every so many-th micro-batch, and all have as many: in a step that is
+        not shared alike, the last of some has no targets.
         """
-        batch = _rows(self.split, self.order.rows_of_step(step), self.length, isolate=self.isolate)
-        return {name: ids.unflatten(0, (-1, self.micro or len(ids))) for name, ids in batch.items()}
+        rows = self.order.rows_of_step(step)
+        micro = self.micro or len(rows)
+        process, processes = self.share
+        micro_batches = rows.reshape(-1, micro)
+        own = micro_batches[process::processes]
+        uneven = len(micro_batches) % processes
+        empty = uneven > 0 and process >= uneven
+        if empty:
+            own = np.concatenate([own, micro_batches[:1]])
+        batch = _rows(self.split, own.reshape(-1), self.length, isolate=self.isolate)
+        batch = {name: ids.unflatten(0, (-1, micro)) for name, ids in batch.items()}
+        if empty:
+            labels = batch.get("labels", batch["input_ids"]).clone()
+            labels[-1] = IGNORED
+            batch["labels"] = labels
+        return batch
 
 
 class Rows(Dataset[Batch]):
@@ -71,7 +99,13 @@ class Rows(Dataset[Batch]):
         return -(-self.split.rows(self.length) // self.micro)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return ``input_ids`` (and as needed ``position_ids``, ``labels``), shape ``(rows, length)``."""
+        """Return ``input_ids`` (and as needed ``position_ids``, ``labels``), shape ``(rows, length)``.
+
+        Beyond the last micro-batch there are some without targets, for processes that have nothing left.
+        """
+        if index >= len(self):
+            some = self[0]
+            return {**some, "labels": torch.full_like(some["input_ids"], IGNORED)}
         first = index * self.micro
         last = min(first + self.micro, self.split.rows(self.length))
         return _rows(self.split, np.arange(first, last), self.length, isolate=self.isolate)
@@ -84,6 +118,9 @@ class PackedTokens(lightning.LightningDataModule):
     :attr:`first_step` and nothing is read to be skipped. The order of a mixture is counted on from a place
     that is known, so a checkpoint holds how many rows of each source were taken. Rows come from memory maps,
     read ahead by a thread of the training process (`trainer.loader`).
+
+    Several processes share the micro-batches of each step and of each validation, so that a step has the same
+    rows whatever their number.
 
     An item of the training loader is an optimizer step: ``input_ids`` and as needed ``position_ids`` and
     ``labels``, each of shape ``(micro-batches, rows, length)``. An item of a validation loader is one
@@ -105,6 +142,8 @@ class PackedTokens(lightning.LightningDataModule):
         Chooses the order.
     isolate
         Whether documents that share a row are hidden from each other, where their borders are known.
+    validation_limit
+        Micro-batches of each source that are validated on; None: all.
 
     Raises
     ------
@@ -124,6 +163,7 @@ class PackedTokens(lightning.LightningDataModule):
         total_steps: int | None = None,
         seed: int = 0,
         isolate: bool = True,
+        validation_limit: int | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(folder, TokenFolder):
@@ -141,6 +181,7 @@ class PackedTokens(lightning.LightningDataModule):
         self.total_steps = total_steps or max(1, self.sizes.whole_steps(rows_of_a_pass(folder, self.length)))
         self.seed = seed
         self.isolate = isolate and folder.borders
+        self.validation_limit = validation_limit
         self.first_step = 0
         self.order = self._order()
 
@@ -191,16 +232,26 @@ class PackedTokens(lightning.LightningDataModule):
             length=self.length,
             micro=self.micro,
             isolate=self.isolate,
+            share=self._share(),
         )
         return Prefetched(steps, range(self.first_step, self.total_steps))
 
     def val_dataloader(self) -> list[Prefetched]:
         """Give the rows held out, those of each source apart; nothing when there are none."""
+        process, processes = self._share()
         loaders = []
         for split in validation_parts(self.folder):
             rows = Rows(split, length=self.length, micro=self.micro, isolate=self.isolate)
-            loaders.append(Prefetched(rows, range(len(rows))))
+            count = min(len(rows), self.validation_limit or len(rows))
+            # All processes have as many; one of those that end early is without targets.
+            numbers = range(process, -(-count // processes) * processes, processes)
+            own = [number if number < count else len(rows) for number in numbers]
+            loaders.append(Prefetched(rows, own))
         return loaders
+
+    def _share(self) -> tuple[int, int]:
+        """Return which of the trainer's processes this is, and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
 
 def validation_parts(folder: TokenFolder) -> tuple[Split, ...]:

@@ -40,13 +40,17 @@ def describe(
     )
     first = numbers.sizes.rows(0) * numbers.length
     ramp = f"{first:,} to " if first != numbers.tokens_per_step else ""
+    shared = ""
+    if trainer.world_size > 1:
+        strategy = "fsdp" if config.trainer.strategy == "fsdp" else "ddp"
+        shared = f", each step shared by {trainer.world_size} processes ({strategy})"
     sources = describe_sources(folder, numbers) if isinstance(folder, Mixture) else ""
     return (
         f"model: {parameter_count(model):,} parameters, {shape.num_hidden_layers} layers, width "
         f"{shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, precision {trainer.precision}\n"
         f"data: {rows:,} rows of {numbers.length:,} tokens{padded}, {held_out}\n"
         f"run: {numbers.total_steps:,} steps of {ramp}{numbers.tokens_per_step:,} tokens "
-        f"({numbers.total_rows / one_pass:.2f} passes over the {whole})"
+        f"({numbers.total_rows / one_pass:.2f} passes over the {whole}){shared}"
         f"\n{describe_arithmetic(arithmetic, LlamaSizes.of(shape), numbers)}{borders}{sources}"
     )
 

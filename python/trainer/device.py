@@ -65,9 +65,10 @@ def arithmetic_of(
         if parameter.requires_grad and parameter is not embedding
     )
     flops = sizes.flops_per_token(length, trained=trained)
+    name = device if devices == 1 else f"{devices} x {device}"
     if peak_tflops is not None:
-        return Arithmetic(device, flops, peak_tflops * devices, "trainer.peak-tflops")
+        return Arithmetic(name, flops, peak_tflops * devices, "trainer.peak-tflops")
     peak = known_peak(device, precision)
     if peak is None:
-        return Arithmetic(device, flops, None, "not known")
-    return Arithmetic(device, flops, peak.teraflops * devices, peak.source)
+        return Arithmetic(name, flops, None, "not known")
+    return Arithmetic(name, flops, peak.teraflops * devices, peak.source)

@@ -22,12 +22,14 @@ class Display:
     ----------
     total_steps
         Steps of the whole run.
+    silent
+        Whether nothing is shown: of several processes one speaks.
     """
 
-    def __init__(self, total_steps: int) -> None:
+    def __init__(self, total_steps: int, *, silent: bool = False) -> None:
         self.total_steps = total_steps
         # Model output may look like rich's markup, and is printed as it is.
-        self.console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True, quiet=silent)
         self.progress = (
             Progress(
                 TextColumn("step {task.completed}/{task.total}"),
@@ -36,7 +38,7 @@ class Display:
                 console=self.console,
                 transient=True,
             )
-            if sys.stderr.isatty()
+            if sys.stderr.isatty() and not silent
             else None
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from transformers import LlamaForCausalLM
 
 from trainer.attention import PREFIX, WITH_BORDERS
@@ -26,6 +28,9 @@ from trainer.loss import (
     whole_cross_entropy_sum,
 )
 from trainer.optimizer import RATE_SHARE, build_optimizer
+from trainer.order import mix
+from trainer.processes import summed
+from trainer.sharding import gradient_norm, gradients_exchanged, shard
 
 KNOWN = ("input_ids", "position_ids", "labels", "borders")
 """What a batch may hold."""
@@ -60,6 +65,11 @@ class LlamaModule(lightning.LightningModule):
         How the arithmetic is done; the default is `auto` in everything, and nothing compiled.
     attention_dropout
         Share of the attention weights that is dropped in training; None leaves what the model says.
+    reshard_after_forward
+        Where weights are spread over several devices: whether those of a layer are given back between its
+        forward and its backward pass.
+    seed
+        Of what dropout draws where there are several processes, each for its own rows.
 
     Attributes
     ----------
@@ -86,6 +96,8 @@ class LlamaModule(lightning.LightningModule):
         skip_spikes: float | None = None,
         compute: ComputeConfig | None = None,
         attention_dropout: float | None = None,
+        reshard_after_forward: bool = True,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -109,6 +121,8 @@ class LlamaModule(lightning.LightningModule):
         self.validation_losses: list[float] = []
         self.validation_loss: float | None = None
         self.guard = Guard(skip_spikes)
+        self.reshard_after_forward = reshard_after_forward
+        self.seed = seed
         self._validation_sums: list[list[Tensor]] = []
         self._group_settings: list[dict[str, Any]] = []
         self._random_state: dict[str, Tensor] = {}
@@ -216,15 +230,25 @@ class LlamaModule(lightning.LightningModule):
 
         Neither weights, gradients nor the random state are changed by it.
         """
+        sharded = isinstance(self, FSDPModule)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             loss, _ = self.loss_sum({name: ids[0] for name, ids in batch.items()})
             trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-            # Not `backward`, which would leave gradients behind.
-            torch.autograd.grad(loss, trained, allow_unused=True)
+            if sharded:  # weights that are here for a moment are not what a gradient can be asked for
+                loss.backward()
+                self.zero_grad()
+            else:
+                # Not `backward`, which would leave gradients behind.
+                torch.autograd.grad(loss, trained, allow_unused=True)
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
-        """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``."""
+        """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``.
+
+        Each process has a batch of its own, of as many micro-batches; together they are the step.
+        """
+        if self.trainer.world_size > 1:
+            self._draw_apart()
         self.step_loss = self.accumulate(batch, self.target_count(batch))
         self.gradient_norm = self.clip_gradient()
         self.move_weights(self.guard.judge(self.trainer.global_step, self.step_loss, self.gradient_norm))
@@ -235,22 +259,28 @@ class LlamaModule(lightning.LightningModule):
         At least one, so that a step without targets has a loss of zero and not of 0 / 0.
         """
         labels = batch.get("labels", batch["input_ids"])
-        return (labels[..., 1:] != IGNORED).sum().clamp(min=1)
+        return summed((labels[..., 1:] != IGNORED).sum()).clamp(min=1)
 
     def accumulate(self, batch: Batch, targets: Tensor) -> Tensor:
-        """Add the gradient of every micro-batch up; return the loss of the step in nats a token."""
+        """Add the gradient of every micro-batch up; return the loss of the step in nats a token.
+
+        Several processes exchange their gradients with the last of them.
+        """
         loss = torch.zeros((), device=self.device)
-        for index in range(batch["input_ids"].shape[0]):
+        count, processes = batch["input_ids"].shape[0], self.trainer.world_size
+        for index in range(count):
             self.before_micro_batch()
-            part, _ = self.loss_sum({name: ids[index] for name, ids in batch.items()})
-            part = part / targets
-            self.manual_backward(part)
+            with gradients_exchanged(self, now=index == count - 1):
+                part, _ = self.loss_sum({name: ids[index] for name, ids in batch.items()})
+                part = part / targets
+                # What is exchanged is a mean over the processes, and wanted is the sum.
+                self.manual_backward(part if processes == 1 else part * processes)
             loss += part.detach()
-        return loss
+        return summed(loss)
 
     def clip_gradient(self) -> Tensor:
         """Clip the whole gradient; return the norm it had before."""
-        return torch.nn.utils.clip_grad_norm_(
+        return gradient_norm(
             self.parameters(), float("inf") if self.gradient_clip is None else self.gradient_clip
         )
 
@@ -284,13 +314,21 @@ class LlamaModule(lightning.LightningModule):
         # One tensor of all, since each that is moved from the device is waited for.
         sums = torch.stack([total for source in self._validation_sums for total in source]).cpu().double()
         parts = sums.split([len(source) for source in self._validation_sums])
-        losses = [part.sum(dim=0) for part in parts]
+        losses = torch.stack([part.sum(dim=0) for part in parts])  # (sources, 2)
+        if self.trainer.world_size > 1:
+            losses = summed(losses.to(self.device)).cpu()
         self.validation_losses = [float(loss / targets.clamp(min=1)) for loss, targets in losses]
         self.validation_loss = sum(
             share * loss for share, loss in zip(self.validation_shares, self.validation_losses, strict=True)
         )
         # By this name Lightning's ModelCheckpoint and EarlyStopping can watch it.
         self.log("validation_loss", self.validation_loss, prog_bar=True)
+
+    def configure_model(self) -> None:
+        """Spread the weights over the devices where Lightning's strategy is to (FSDP2), once."""
+        if self.device_mesh is not None and not isinstance(self, FSDPModule):
+            mesh = self.device_mesh["data_parallel"]
+            shard(self, mesh, reshard_after_forward=self.reshard_after_forward)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer over the parameters, which are on their device by now."""
@@ -321,7 +359,15 @@ class LlamaModule(lightning.LightningModule):
         # The settings of this run win over those saved with the moments.
         for group, settings in zip(self.optimizers().param_groups, self._group_settings, strict=True):
             group.update(settings)
+        if self.trainer.world_size > 1:
+            return
         if "cpu" in self._random_state:
             torch.set_rng_state(self._random_state["cpu"])
         if "cuda" in self._random_state and self.device.type == "cuda":
             torch.cuda.set_rng_state(self._random_state["cuda"], self.device)
+
+    def _draw_apart(self) -> None:
+        """Have each process draw its own dropout in this step, whatever was drawn before."""
+        step, process = self.trainer.global_step, self.trainer.global_rank
+        place = np.array([step * self.trainer.world_size + process], dtype=np.uint64)
+        torch.manual_seed(int(mix(mix(place) ^ np.uint64(self.seed % 2**64))[0] >> np.uint64(1)))

@@ -16,6 +16,8 @@ POINTLESS_WARNINGS = (
     r".*does not have many workers.*",  # rows come from memory maps: a worker would only copy them
     r".*LeafSpec.*",
     r".*GPU available but not used.*",
+    r".*sync_dist=True.*",  # the module sums over the processes itself
+    r".*`broadcast_buffers` is deprecated.*",  # its successor is not in every version of torch
     r".*You have overridden `on_before_batch_transfer`.*",  # the data module does not
 )
 

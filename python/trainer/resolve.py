@@ -8,6 +8,7 @@ from pathlib import Path
 from prepcore.arguments import UsageError
 from trainer.config import FitConfig, with_preset
 from trainer.mixture import Mixture
+from trainer.processes import processes_of
 from trainer.ramp import StepSizes
 from trainer.rows import Say, open_data
 from trainer.run_folder import RunFolder, all_checkpoints
@@ -94,31 +95,46 @@ def open_folder(config: FitConfig, say: Say) -> TokenFolder:
     return folder
 
 
-def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
+def resolve(config: FitConfig, folder: TokenFolder, processes: int | None = None) -> RunNumbers:
     """Work out the numbers of a run.
+
+    Parameters
+    ----------
+    config
+        The whole configuration.
+    folder
+        Its data.
+    processes
+        How many share each step; by default those that were started or are to be.
 
     Raises
     ------
     UsageError
-        When the data has no row, or a step is not a whole number of micro-batches.
+        When the data has no row, or a step is not a whole number of micro-batches, or of those of all
+        processes.
     """
     length = config.data.sequence_length or folder.sequence_length
     check_rows(folder, length)
     rows = rows_of_a_pass(folder, length)
     return run_numbers(
-        config, length=length, rows=rows, isolate=config.data.isolate_documents and folder.borders
+        config,
+        length=length,
+        rows=rows,
+        isolate=config.data.isolate_documents and folder.borders,
+        processes=processes_of(config.trainer) if processes is None else processes,
     )
 
 
-def run_numbers(config: FitConfig, *, length: int, rows: int, isolate: bool) -> RunNumbers:
+def run_numbers(config: FitConfig, *, length: int, rows: int, isolate: bool, processes: int) -> RunNumbers:
     """Work out the numbers of a run over so many rows a pass.
 
     Raises
     ------
     UsageError
-        When a step is not a whole number of micro-batches.
+        When a step is not a whole number of micro-batches, or of those of all processes.
     """
     rows_per_step = _rows_per_step(config, length)
+    _check_shares(config, rows_per_step, length, processes)
     sizes = _sizes(config, rows_per_step, length)
     return RunNumbers(
         length, rows_per_step, _total_steps(config, rows, sizes, length), isolate=isolate, sizes=sizes
@@ -210,6 +226,24 @@ def _rows_per_step(config: FitConfig, length: int) -> int:
             f"the nearest is --batch.tokens {near}",
         )
     return tokens // length
+
+
+def _check_shares(config: FitConfig, rows_per_step: int, length: int, processes: int) -> None:
+    """Refuse a step that the processes cannot share alike: some would wait in each.
+
+    The smaller steps of a ramp are few, and come to an end.
+    """
+    micro = config.batch.micro
+    if rows_per_step % (micro * processes) == 0:
+        return
+    together = micro * processes * length
+    near = max(1, round(rows_per_step * length / together)) * together
+    named = "" if config.batch.tokens else ", as it is one micro-batch where nothing is set"
+    raise UsageError(
+        f"batch.tokens is {rows_per_step * length:,}{named}, wanted a multiple of {together:,}: a "
+        f"micro-batch of {micro} rows of {length:,} tokens for each of {processes} processes",
+        f"the nearest is --batch.tokens {near}; or give a smaller --batch.micro",
+    )
 
 
 def _sizes(config: FitConfig, rows_per_step: int, length: int) -> StepSizes:

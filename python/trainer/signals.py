@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -30,15 +30,30 @@ STOPPED = (Stopped, SIGTERMException)
 
 
 class StopRequest:
-    """Remembers a signal until the run comes to a place where no work is half done."""
+    """Remembers a signal until the run comes to a place where no work is half done.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    agreed
+        Turns the signal of this process, 0 for none, into that which all of them know of at this place
+        (:meth:`trainer.processes.Processes.largest`).
+
+    Attributes
+    ----------
+    number
+        The signal that came; when the run has stopped, that which stopped it.
+    """
+
+    def __init__(self, agreed: Callable[[int], int] = int) -> None:
         self.number: int | None = None
+        self.agreed = agreed
 
     def check(self) -> None:
-        """Raise :class:`Stopped` if a signal has come."""
-        if self.number is not None:
-            raise Stopped(self.number)
+        """Raise :class:`Stopped` if a signal has come to this process or another."""
+        number = self.agreed(self.number or 0)
+        if number:
+            self.number = number
+            raise Stopped(number)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -162,7 +162,7 @@ def test_each_source_of_a_mixture_is_counted(tmp_path: Path) -> None:
 
 
 def test_hours_and_dollars_follow_from_peak_mfu_and_price() -> None:
-    words = ["--config", "tinysolar-248m", "--gpu", "a100-80gb", "--devices", "4", "--mfu", "50%"]
+    words = ["--config", "tinysolar-248m", "--gpu", "a100-80gb", "--trainer.devices", "4", "--mfu", "50%"]
     facts = planned(*words, "--price", "2")
     operations = facts["model"]["flops_per_token"] * facts["run"]["tokens"]
     assert facts["time"]["hours"] == pytest.approx(operations / (4 * 312e12 * 0.5) / 3600)
@@ -178,7 +178,11 @@ def test_hours_and_dollars_follow_from_peak_mfu_and_price() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--budget", "$500"], ["--hours", "8"], ["--hours", "8", "--devices", "8", "--batch.tokens", "131072"]],
+    [
+        ["--budget", "$500"],
+        ["--hours", "8"],
+        ["--hours", "8", "--trainer.devices", "8", "--batch.tokens", "131072"],
+    ],
 )
 def test_a_budget_buys_a_model_that_costs_as_much(words: list[str]) -> None:
     """What comes out the other way round is a plan that fits the budget, when it is asked for itself."""
@@ -260,7 +264,7 @@ def test_the_machines_are_those_of_the_option_and_have_a_peak() -> None:
         (["--mfu", "0", *SIZES], "no share above 0"),
         (["--config", "demo"], "vocabulary is not known"),
         (["--model.vocab-size", "96"], "model.hidden-size is missing"),
-        (["--config", "tinysolar-248m", "--devices", "3"], "which 3 devices cannot share evenly"),
+        (["--config", "tinysolar-248m", "--trainer.devices", "3"], "for each of 3 processes"),
         (["--config", "tinysolar-248m", "--trainer.max-epochs", "2"], "passes over data, and there is none"),
         (["--config", "tinysolar-248m", "--trainer.accelerator", "mps"], "no plan is made for"),
         (

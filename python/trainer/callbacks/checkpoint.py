@@ -38,6 +38,8 @@ class SaveCheckpoints(lightning.Callback):
         Which of them stay.
     first_step
         Step the run begins or continues at: this state is saved already, or can be had again.
+    first
+        Whether this process is the one of several that writes; all of them bring together what is written.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SaveCheckpoints(lightning.Callback):
         every: int,
         config: CheckpointConfig,
         first_step: int,
+        first: bool = True,
     ) -> None:
         self.folder = folder
         self.metrics = metrics
@@ -58,6 +61,7 @@ class SaveCheckpoints(lightning.Callback):
         self.every = every
         self.config = config
         self.saved_step = first_step
+        self.first = first
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
@@ -84,12 +88,15 @@ class SaveCheckpoints(lightning.Callback):
         self.throughput.pause()
         checkpoint = folder_of_step(self.folder, step)
         trainer.save_checkpoint(checkpoint, weights_only=False)
-        point(checkpoint)
+        if self.first:
+            point(checkpoint)
         self.saved_step = step
         self.prune(trainer)
 
     def prune(self, trainer: lightning.Trainer) -> None:
         """Delete all checkpoints but those that are to stay, and point ``best`` to the best."""
+        if not self.first:
+            return
         there = {step_of(folder): folder for folder in all_checkpoints(self.folder)}
         losses = {
             int(line["step"]): float(line["validation_loss"])

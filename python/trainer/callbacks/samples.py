@@ -14,6 +14,7 @@ from trainer.callbacks.lines import append, cut_after
 from trainer.display import Display
 from trainer.generate import encode_prompt, stream_text, stream_tokens
 from trainer.loggers import Logger
+from trainer.sharding import outer_weights
 
 NEW_TOKENS = 60
 # Below 1, for a small model wanders at 1 and repeats itself at 0.
@@ -40,6 +41,9 @@ class Samples(lightning.Callback):
         Step the run begins or continues at.
     loggers
         Who else hears of each sample.
+    first
+        Whether this process is the one of several that writes. Where each has a part of the weights, all have
+        to continue the prompts alike, and else only the first.
     """
 
     def __init__(
@@ -51,19 +55,25 @@ class Samples(lightning.Callback):
         *,
         first_step: int,
         loggers: Sequence[Logger] = (),
+        first: bool = True,
     ) -> None:
         self.prompts = tuple(prompts)
         self.tokenizer = tokenizer
         self.path = path
         self.display = display
         self.loggers = tuple(loggers)
-        cut_after(path, COLUMNS, first_step)
+        self.first = first
+        if first:
+            cut_after(path, COLUMNS, first_step)
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Continue every prompt."""
         module.eval()
-        continuations = [self._continue(module, prompt) for prompt in self.prompts]
+        with outer_weights(module):
+            continuations = [self._continue(module, prompt) for prompt in self.prompts]
         module.train()
+        if not self.first:
+            return
         step = trainer.global_step
         for prompt, continuation in zip(self.prompts, continuations, strict=True):
             append(self.path, COLUMNS, {"step": step, "prompt": prompt, "continuation": continuation})

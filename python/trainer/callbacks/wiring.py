@@ -28,6 +28,7 @@ from trainer.flops import Arithmetic
 from trainer.loggers import Logger, open_loggers
 from trainer.mixture import Mixture
 from trainer.precision import resolve_precision
+from trainer.processes import Processes
 from trainer.resolve import RunNumbers
 from trainer.run_folder import RunFolder, values_of
 from trainer.tokens import TokenFolder
@@ -65,6 +66,7 @@ def watch(
     data: PackedTokens,
     model: LlamaForCausalLM,
     display: Display,
+    processes: Processes,
     *,
     first_step: int,
     prompts: Sequence[str],
@@ -76,7 +78,7 @@ def watch(
     The loggers come first, since they look at the log before the lines of lost steps are cut from it. Among
     the callbacks what compiles comes first, where layers are compiled; then the clock, who writes lines,
     who looks for faults, the checkpoint before what may fail, and the report last, since it reads what the
-    others wrote.
+    others wrote. Of several processes the first one writes; the others have what all have to do alike.
     """
     settings = config.trainer
     device, precision = (
@@ -84,25 +86,58 @@ def watch(
         resolve_precision(settings.precision, settings.accelerator),
     )
     arithmetic = arithmetic_of(
-        model, numbers.length, device=device, precision=precision, peak_tflops=settings.peak_tflops
+        model,
+        numbers.length,
+        device=device,
+        precision=precision,
+        devices=processes.count,
+        peak_tflops=settings.peak_tflops,
     )
-    write_about(run.about, config, model, folder, numbers, arithmetic, precision)
-    loggers = open_loggers(
-        config.logger,
-        run=run.path,
-        metrics=run.metrics,
-        configuration=values_of(config),
-        first_step=first_step,
-        say=display.line,
-    )
+    loggers: list[Logger] = []
+    if processes.first:
+        write_about(run.about, config, model, folder, numbers, arithmetic, precision, processes.count)
+        loggers = open_loggers(
+            config.logger,
+            run=run.path,
+            metrics=run.metrics,
+            configuration=values_of(config),
+            first_step=first_step,
+            say=display.line,
+        )
     throughput = Throughput(numbers.tokens_before, numbers.total_steps, first_step)
     faults = Faults(
         display,
         lambda step: describe_rows(folder, data.order.rows_of_step(step).tolist(), numbers.length),
         numbers.total_steps,
     )
+    checkpoints = SaveCheckpoints(
+        run.checkpoints,
+        run.metrics,
+        throughput,
+        faults,
+        every=config.checkpoint.interval or settings.val_check_interval,
+        config=config.checkpoint,
+        first_step=first_step,
+        first=processes.first,
+    )
+    compilation = [Compilation(display)] if compiled else []
+    samples = []
+    if tokenizer is not None and (processes.first or settings.strategy == "fsdp"):
+        samples.append(
+            Samples(
+                prompts,
+                tokenizer,
+                run.samples,
+                display,
+                first_step=first_step,
+                loggers=loggers,
+                first=processes.first,
+            )
+        )
+    if not processes.first:
+        return Watchers([*compilation, throughput, faults, checkpoints, *samples], [], arithmetic)
     callbacks: list[lightning.Callback] = [
-        *([Compilation(display)] if compiled else []),
+        *compilation,
         throughput,
         Metrics(
             run.metrics,
@@ -116,22 +151,10 @@ def watch(
             loggers=loggers,
         ),
         faults,
-        SaveCheckpoints(
-            run.checkpoints,
-            run.metrics,
-            throughput,
-            faults,
-            every=config.checkpoint.interval or settings.val_check_interval,
-            config=config.checkpoint,
-            first_step=first_step,
-        ),
+        checkpoints,
         Plot(run.metrics, run.path, display.line),
     ]
     if isinstance(folder, Mixture):
         callbacks.append(Sources(run.sources, folder, data.rows_of_sources, display, first_step=first_step))
-    if tokenizer is not None:
-        callbacks.append(
-            Samples(prompts, tokenizer, run.samples, display, first_step=first_step, loggers=loggers)
-        )
-    callbacks.append(Report(run, display))
+    callbacks += [*samples, Report(run, display)]
     return Watchers(callbacks, loggers, arithmetic)

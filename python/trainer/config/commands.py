@@ -61,6 +61,11 @@ class FitConfig:
                 f"{dropout}: wanted auto, eager or sdpa"
             )
         trainer = self.trainer
+        if self.optimizer.name == "muon" and trainer.strategy == "fsdp":
+            raise ValueError(
+                "optimizer.name is muon, which needs whole matrices, but trainer.strategy is fsdp, by which "
+                "each device has a part: wanted ddp, or adamw"
+            )
         if attention == "varlen" and (trainer.accelerator == "cpu" or trainer.precision == "32-true"):
             raise ValueError(
                 "compute.attention is varlen, which is for CUDA in bf16, but trainer.accelerator is "

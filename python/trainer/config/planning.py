@@ -62,7 +62,6 @@ class PlanConfig(FitConfig):
 
     data: PlannedData = field(default_factory=PlannedData)
     gpu: Gpu | None = option(None, "the device (h100; none with --trainer.accelerator cpu)")
-    devices: int = option(1, "devices that share each step", minimum=1)
     mfu: float = option(
         0.4,
         "share of the peak that is used: what a short run of fit shows (40%, an assumption)",
@@ -84,3 +83,8 @@ class PlanConfig(FitConfig):
     )
     page: str | None = option(None, "write the plan as an HTML page, too", metavar="FILE")
     json: bool = option(False, "print the plan as JSON")
+
+    @property
+    def devices(self) -> int:
+        """How many devices share each step, on all nodes."""
+        return (self.trainer.devices or 1) * (self.trainer.num_nodes or 1)

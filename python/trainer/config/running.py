@@ -36,6 +36,18 @@ class TrainerConfig:
         None, "stop after so many passes over the data (1 if nothing is set)", minimum=1
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = option("auto", "where to train")
+    devices: int | None = option(
+        None, "devices of a node, a process each (1, or as many as torchrun started)", minimum=1
+    )
+    num_nodes: int | None = option(None, "nodes, on each of which torchrun starts it (1)", minimum=1)
+    strategy: Literal["auto", "ddp", "fsdp"] = option(
+        "auto", "several devices have a copy of the model each (ddp, auto) or a part of it (fsdp)"
+    )
+    reshard_after_forward: bool | None = option(
+        None,
+        "fsdp keeps no layer whole until its backward pass: true as ZeRO 3, false as ZeRO 2 (true)",
+        metavar="true|false",
+    )
     precision: Literal["auto", "32-true", "bf16-mixed"] = option(
         "auto", "bf16-mixed where it is fast (CUDA, AMX), else 32-true"
     )
@@ -58,6 +70,17 @@ class TrainerConfig:
         "most that one device does, 10^12 operations a second, for MFU (that of known GPUs)",
         minimum=0.001,
     )
+
+    def __post_init__(self) -> None:
+        if self.reshard_after_forward is not None and self.strategy != "fsdp":
+            raise ValueError(
+                f"trainer.reshard-after-forward has no effect when trainer.strategy is {self.strategy}, "
+                "wanted fsdp"
+            )
+        if self.accelerator == "mps" and (self.devices or 1) > 1:
+            raise ValueError(
+                f"trainer.devices is {self.devices}, but with trainer.accelerator mps there is 1"
+            )
 
 
 Attention = Literal["auto", "eager", "sdpa", "split", "varlen"]

@@ -12,7 +12,7 @@ from trainer.plan.architecture import Architecture
 from trainer.plan.computation import Computation
 from trainer.plan.memory import Memory, Step, available
 from trainer.plan.run import Length
-from trainer.plan.strategies import STRATEGIES, Strategy
+from trainer.plan.strategies import STRATEGIES, Strategy, strategy_of
 
 Facts = dict[str, Any]
 
@@ -43,9 +43,9 @@ class Planned:
         return self.model.flops_per_token(self.length) * self.run.tokens
 
     def step(self, strategy: Strategy | None = None, devices: int | None = None) -> Step:
-        """Return what a device does in a step; by default alone, or sharded as far as it goes."""
+        """Return what a device does in a step; by default as it is configured."""
         devices = self.config.devices if devices is None else devices
-        strategy = strategy or ("single" if devices == 1 else "fsdp2")
+        strategy = strategy or strategy_of(self.config)
         return Step(self.model, self.config.optimizer, self.how, self.length, strategy, devices)
 
     def accumulates(self, devices: int) -> bool:
@@ -61,6 +61,8 @@ def memory_facts(planned: Planned) -> Facts:
     for strategy, title in STRATEGIES.items():
         if strategy != "single" and planned.how.device == "cpu" and config.devices == 1:
             continue
+        if strategy in ("zero2", "zero3") and config.optimizer.name == "muon":
+            continue  # it needs whole matrices
         devices = 1 if strategy == "single" else _shared_by(config)
         step = planned.step(strategy, devices)
         entry = _held(step.memory(micro, accumulates=planned.accumulates(devices)))

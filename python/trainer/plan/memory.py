@@ -98,7 +98,9 @@ class Step:
         accumulates
             Whether a step has several of them on a device.
         """
-        held = state(self.model, self.optimizer, self.how, self.strategy, self.devices)
+        held = state(
+            self.model, self.optimizer, self.how, self.strategy, self.devices, accumulates=accumulates
+        )
         fullest: Memory | None = None
         for moment, activations, loss, gradients, working in self._moments(held, micro, accumulates):
             parts = {

@@ -84,10 +84,10 @@ def _reverse(facts: Facts) -> str:
     if not facts["reverse"]:
         return ""
     rows = list(tables.reverse_rows(facts))
-    options = " ".join(last for name, value, last in rows if not name and not value)
+    options = "".join(f"<code>{inert(last)}</code>" for name, value, last in rows if not name and not value)
     shown = html_table(("", "", ""), [row for row in rows if row[0]], numbers=(1,), header=False)
     return _section(
-        "The other way round", "What the budget buys.", f"{shown}<p><code>{inert(options)}</code></p>"
+        "The other way round", "What the budget buys.", f'{shown}<p class="options">{options}</p>'
     )
 
 

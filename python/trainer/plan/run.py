@@ -94,17 +94,10 @@ def run_length(config: PlanConfig, folder: TokenFolder | None, model: Architectu
             length=length,
             rows=-(-optimal // length),
             isolate=config.data.isolate_documents,
+            processes=config.devices,
         )
     else:
-        numbers = resolve(config, folder)
-    micro_batches = numbers.rows_per_step // config.batch.micro
-    if micro_batches % config.devices:
-        near = max(1, round(micro_batches / config.devices)) * config.devices * config.batch.micro * length
-        raise UsageError(
-            f"a step has {micro_batches:,} micro-batches of {config.batch.micro} rows, which "
-            f"{config.devices} devices cannot share evenly",
-            f"--batch.tokens {near} can be shared",
-        )
+        numbers = resolve(config, folder, config.devices)
     schedule_of(config, numbers)
     if limits.max_steps is not None or limits.max_tokens is not None:
         why = "as long as was asked for"
@@ -114,4 +107,4 @@ def run_length(config: PlanConfig, folder: TokenFolder | None, model: Architectu
         passes = limits.max_epochs or 1
         whole = "recipe" if isinstance(folder, Mixture) else "data"
         why = f"{passes} pass{'es' if passes > 1 else ''} over the {whole} {Path(config.data.path).name}"
-    return Length(numbers, why, optimal, micro_batches)
+    return Length(numbers, why, optimal, numbers.rows_per_step // config.batch.micro)

@@ -2,17 +2,16 @@
 
 Bytes a parameter, of N devices, after Rajbhandari et al. (2020, *ZeRO*)::
 
-                  weights   gradients   optimizer   besides
-    one device    4         4           8
-    ddp           4         4           8           4: the buckets in which gradients are summed up
-    zero1         4         4           8/N         4: as ddp
-    zero2         4/N       4/N         8/N         e: the weights, gathered once a step
-    fsdp2         4/N       4/N         8/N         e of two layers, of the embedding and of the head
+                  weights   gradients     optimizer   gathered besides
+    one device    4         4             8
+    ddp           4         4             8
+    zero2         4/N       4/N or 4      8/N         4: all weights, from the way forward on
+    zero3         4/N       4/N or 4      8/N         4 of two layers, and of embedding, last norm and head
 
-8 is AdamW's two moments. Muon has one, 4, for the matrices of the layers, and AdamW moves the rest. `zero2`
-and `fsdp2` are PyTorch's ``fully_shard`` without and with ``reshard_after_forward``, a group a layer, weights
-gathered in the type that multiplies (``MixedPrecisionPolicy(param_dtype=bf16)``), gradients reduced in fp32;
-the embedding and the head are the root's, which stays gathered.
+8 is AdamW's two moments. Muon has one, 4, for the matrices of the layers, and AdamW moves the rest. DDP sums
+gradients up where they lie. `zero2` and `zero3` are FSDP2 as :mod:`trainer.sharding` has it, without and with
+``reshard_after_forward``: a layer is a group, what is in no layer is one that stays gathered. Gradients are
+exchanged with the last micro-batch of a step, so where there are several they add up whole on every device.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.config import OptimizerConfig
+from trainer.config.planning import PlanConfig
 from trainer.plan.architecture import Architecture
 from trainer.plan.computation import Computation
 
-Strategy = Literal["single", "ddp", "zero1", "zero2", "fsdp2"]
+Strategy = Literal["single", "ddp", "zero2", "zero3"]
 
 STRATEGIES: dict[Strategy, str] = {
     "single": "one device",
     "ddp": "DDP",
-    "zero1": "ZeRO-1",
-    "zero2": "ZeRO-2 (FSDP2, kept gathered)",
-    "fsdp2": "ZeRO-3 (FSDP2)",
+    "zero2": "FSDP2, ZeRO 2",
+    "zero3": "FSDP2, ZeRO 3",
 }
 """The ways to share a run, and what tables call them."""
 
@@ -51,9 +50,9 @@ class State:
     optimizer
         Moments.
     communication
-        Buckets, or weights that were gathered.
+        Weights that were gathered, and gradients on their way.
     share
-        What share of the gradients a device holds: 1 / N where they are sharded.
+        What share of the gradients a device holds: 1 / N where they are spread as they come.
     """
 
     weights: float
@@ -64,32 +63,52 @@ class State:
     share: float
 
 
+def strategy_of(config: PlanConfig) -> Strategy:
+    """Return the way that a configuration asks for."""
+    if config.devices == 1:
+        return "single"
+    if config.trainer.strategy != "fsdp":
+        return "ddp"
+    return "zero2" if config.trainer.reshard_after_forward is False else "zero3"
+
+
 def state(
-    model: Architecture, optimizer: OptimizerConfig, how: Computation, strategy: Strategy, devices: int
+    model: Architecture,
+    optimizer: OptimizerConfig,
+    how: Computation,
+    strategy: Strategy,
+    devices: int,
+    *,
+    accumulates: bool,
 ) -> State:
-    """Return what a device holds whatever the micro-batch."""
-    parameters, trained = model.sizes.parameters, model.trained
-    weights, gradients = 4.0 * parameters, 4.0 * trained
-    moments = optimizer_bytes(model, optimizer)
-    outer = 0 if model.sizes.tied else model.sizes.vocabulary * model.sizes.width
-    half_weights = _half_weights(model, how)
-    if strategy == "single":
-        return State(weights, half_weights, gradients, moments, 0.0, 1.0)
-    if strategy in ("ddp", "zero1"):
-        held = moments / devices if strategy == "zero1" else moments
-        return State(weights, half_weights, gradients, held, gradients, 1.0)
+    """Return what a device holds whatever the micro-batch.
+
+    Parameters
+    ----------
+    model, optimizer, how
+        The run.
+    strategy, devices
+        How it is shared.
+    accumulates
+        Whether a step has several micro-batches on a device.
+    """
+    parameters, gradients = model.sizes.parameters, 4.0 * model.trained
+    moments, half_weights = optimizer_bytes(model, optimizer), _half_weights(model, how)
+    if strategy in ("single", "ddp"):
+        return State(4.0 * parameters, half_weights, gradients, moments, 0.0, 1.0)
+    share = 1.0 if accumulates else 1 / devices
     layer = model.sizes.layer_parameters
-    root = model.sizes.vocabulary * model.sizes.width + outer
+    root = parameters - model.sizes.layers * layer
     gathered = parameters if strategy == "zero2" else root + 2 * layer
-    # Gradients of a layer, and of the one before that is still being reduced, before they are sharded.
-    reduced = 4.0 * max(2 * layer, root) if model.whole else 4.0 * 2 * layer
+    # Gradients of a layer, and of the one after it that are still being reduced.
+    reduced = 2 * layer * min(1, model.trained_layers)
     return State(
-        weights / devices,
-        0.0,
-        gradients / devices,
+        4.0 * parameters / devices,
+        half_weights,
+        gradients * share,
         moments / devices,
-        how.element * float(gathered) + reduced,
-        1 / devices,
+        4.0 * (gathered + reduced),
+        share,
     )
 
 
