@@ -88,6 +88,28 @@ def attention_keeps(sizes: LlamaSizes, how: Computation, length: int) -> float:
     return plain + bias + element * 2 * (queries - keys)  # with a mask, kernels for CUDA share no heads
 
 
+def layer_frees(sizes: LlamaSizes, how: Computation) -> float:
+    """Return what a layer makes of a token on the way forward and frees at once, in bytes.
+
+    Two squares for the norms, the outputs of the attention and of the feed-forward half before they are
+    added; queries and keys before they are rotated, and three and a half tensors of their size in between;
+    with `split` the keys and values repeated for the query heads. In a compiled layer, those two outputs and
+    the repeated.
+    """
+    element, width, queries = how.element, sizes.width, sizes.attention_width
+    keys = sizes.shared_heads * sizes.head_width
+    repeated = element * 2 * queries if how.attention == "split" and keys < queries else 0
+    if how.compiled:
+        return 2 * element * width + repeated
+    return (
+        4 * 2 * width
+        + 2 * element * width
+        + 4 * 3.5 * (queries + keys)
+        + element * (queries + keys)
+        + repeated
+    )
+
+
 def layer_works(sizes: LlamaSizes, how: Computation, length: int) -> tuple[float, float]:
     """Return what the way back through a layer holds for a moment, beyond what was kept, in bytes a token.
 

@@ -96,6 +96,7 @@ def _variants(planned: Planned) -> list[Facts]:
         for loss in LOSSES:
             other = dataclasses.replace(how, recompute_every=recompute, asked_loss=loss)
             step = dataclasses.replace(planned, how=other).step()
+            activations, held = step.micro_batch(planned.config.batch.micro)
             memory = step.memory(planned.config.batch.micro, accumulates=planned.accumulates(devices))
             fitting = None if rate.memory is None else step.largest_micro(available(rate.memory))
             found.append(
@@ -103,8 +104,8 @@ def _variants(planned: Planned) -> list[Facts]:
                     "activation_checkpointing": other.recompute,
                     "loss": loss,
                     "total": memory.total,
-                    "activations": memory.parts["activations"],
-                    "logits_and_loss": memory.parts["logits and loss"],
+                    "activations": activations,
+                    "logits_and_loss": held,
                     "largest_micro": fitting,
                 }
             )

@@ -13,16 +13,24 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from trainer.config import OptimizerConfig
-from trainer.plan.activations import layer_keeps, layer_works, outside_keeps
+from trainer.plan.activations import layer_frees, layer_keeps, layer_works, outside_keeps
 from trainer.plan.architecture import Architecture
 from trainer.plan.computation import Computation
 from trainer.plan.losses import loss_holds
 from trainer.plan.strategies import State, Strategy, optimizer_works, state
 
-CPU_LIBRARIES = 620e6
+CPU_LIBRARIES = 1036e6
 """Resident bytes of a process that trains a model of no size on a CPU: Python, PyTorch, transformers,
-Lightning, matplotlib. `benchmarks/plan_memory.py` measures it; it differs between machines by some ten
-megabytes."""
+Lightning, matplotlib. Measured with the packages of `requirements/dev.lock`; other builds differ by some ten
+megabytes, and PyTorch's for CPUs alone by more."""
+
+CPU_HOLES = 0.5
+"""Share of what a step frees (gradients, and what a layer makes and frees on the way forward) that stays
+behind as holes of the C library's heap.
+
+glibc aligns a tensor by asking for a little more than it needs, so a hole is filled by smaller tensors alone.
+The share is measured, not derived: see `docs/planning.md`, also for the steps in which it is more.
+"""
 
 GPU_CONTEXT = 1.0e9
 """Bytes of a GPU that the CUDA context, its kernels and the workspaces of cuBLAS take. An assumption: it was
@@ -41,6 +49,7 @@ PARTS = (
     "activations",
     "logits and loss",
     "at work",
+    "holes of the heap",
     "libraries",
 )
 """The parts of memory, in the order of tables."""
@@ -102,6 +111,7 @@ class Step:
             self.model, self.optimizer, self.how, self.strategy, self.devices, accumulates=accumulates
         )
         fullest: Memory | None = None
+        holes = self._holes(micro)
         for moment, activations, loss, gradients, working in self._moments(held, micro, accumulates):
             parts = {
                 "weights": held.weights,
@@ -112,6 +122,7 @@ class Step:
                 "activations": activations,
                 "logits and loss": loss,
                 "at work": working,
+                "holes of the heap": holes,
                 "libraries": CPU_LIBRARIES if self.how.device == "cpu" else 0.0,
             }
             memory = Memory({part: parts[part] for part in PARTS}, moment)
@@ -146,6 +157,27 @@ class Step:
             middle = (low + high) // 2
             low, high = (middle, high) if fits(middle) else (low, middle)
         return low
+
+    def micro_batch(self, micro: int) -> tuple[float, float]:
+        """Return what a micro-batch holds, each at its own fullest: activations, and logits and loss."""
+        sizes, how, tokens = self.model.sizes, self.how, micro * self.length
+        kept = layer_keeps(sizes, how, self.length).total * tokens
+        recomputed = sum(how.recomputed(layer) for layer in range(sizes.layers))
+        # While a layer is recomputed, all of it is there.
+        whole = max(sizes.layers - recomputed, 1) if recomputed else sizes.layers
+        activations = whole * kept + recomputed * 4.0 * sizes.width * tokens
+        loss = loss_holds(sizes, how, tokens)
+        outside = outside_keeps(sizes, how, rows=micro, length=self.length)
+        return activations + outside, max(loss.forward, loss.backward)
+
+    def _holes(self, micro: int) -> float:
+        """Return the bytes of the heap that nobody uses at the fullest moment."""
+        if self.how.device != "cpu":
+            return 0.0
+        sizes, how = self.model.sizes, self.how
+        kept = sum(not how.recomputed(layer) for layer in range(sizes.layers))
+        freed = layer_frees(sizes, how) * micro * self.length * kept + 4.0 * self.model.trained
+        return CPU_HOLES * freed
 
     def _moments(
         self, held: State, micro: int, accumulates: bool

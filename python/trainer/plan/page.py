@@ -31,7 +31,7 @@ def page(facts: Facts) -> str:
             _section(
                 "Recomputing, and the way of the loss",
                 "What a layer keeps of a micro-batch can be computed again instead, and the logits can exist "
-                "a chunk at a time.",
+                "a chunk at a time. Both are shown at their own fullest.",
                 html_table(tables.variant_headers(facts), tables.variant_rows(facts), numbers=range(1, 5)),
             ),
             _data(facts),

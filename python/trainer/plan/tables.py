@@ -199,7 +199,7 @@ def memory_rows(facts: Facts) -> list[Cells]:
 def variant_headers(facts: Facts) -> Cells:
     """Name the columns of the table of what may be recomputed."""
     more = ("largest micro-batch",) if facts["device"]["available"] is not None else ()
-    return ("activation checkpointing, loss", "activations", "logits and loss", "all", *more)
+    return ("activation checkpointing, loss", "activations", "logits and loss", "fullest moment", *more)
 
 
 def variant_rows(facts: Facts) -> list[Cells]:
