@@ -196,6 +196,9 @@ def sized(width: int, inner: int, layers: int) -> list[str]:
         [*sized(512, 1536, 6), "--batch.micro", "2"],
         pytest.param([*sized(512, 1536, 8), "--batch.micro", "4"], marks=pytest.mark.soak),
         pytest.param(
+            [*sized(512, 1536, 6), "--batch.micro", "2", "--batch.tokens", "2048"], marks=pytest.mark.soak
+        ),
+        pytest.param(
             [
                 *sized(768, 2048, 10),
                 "--batch.micro",

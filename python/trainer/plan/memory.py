@@ -29,8 +29,11 @@ CPU_HOLES = 0.5
 behind as holes of the C library's heap.
 
 glibc aligns a tensor by asking for a little more than it needs, so a hole is filled by smaller tensors alone.
-The share is measured, not derived: see `docs/planning.md`, also for the steps in which it is more.
+The share is measured, not derived (`docs/planning.md`).
 """
+
+MATRICES = 7
+"""Matrices of a layer: queries, keys, values, output, gate, up, down."""
 
 GPU_CONTEXT = 1.0e9
 """Bytes of a GPU that the CUDA context, its kernels and the workspaces of cuBLAS take. An assumption: it was
@@ -111,7 +114,7 @@ class Step:
             self.model, self.optimizer, self.how, self.strategy, self.devices, accumulates=accumulates
         )
         fullest: Memory | None = None
-        holes = self._holes(micro)
+        holes = self._holes(micro, accumulates)
         for moment, activations, loss, gradients, working in self._moments(held, micro, accumulates):
             parts = {
                 "weights": held.weights,
@@ -170,14 +173,20 @@ class Step:
         outside = outside_keeps(sizes, how, rows=micro, length=self.length)
         return activations + outside, max(loss.forward, loss.backward)
 
-    def _holes(self, micro: int) -> float:
-        """Return the bytes of the heap that nobody uses at the fullest moment."""
+    def _holes(self, micro: int, accumulates: bool) -> float:
+        """Return the bytes of the heap that nobody uses at the fullest moment.
+
+        Where a step has several micro-batches, the gradients of the first lie where its activations were, and
+        each cuts that room: of the piece before it, half the largest tensor of a layer is left over on
+        average.
+        """
         if self.how.device != "cpu":
             return 0.0
-        sizes, how = self.model.sizes, self.how
+        sizes, how, tokens = self.model.sizes, self.how, micro * self.length
         kept = sum(not how.recomputed(layer) for layer in range(sizes.layers))
-        freed = layer_frees(sizes, how) * micro * self.length * kept + 4.0 * self.model.trained
-        return CPU_HOLES * freed
+        freed = layer_frees(sizes, how) * tokens * kept + 4.0 * self.model.trained
+        cuts = MATRICES * kept * accumulates
+        return CPU_HOLES * (freed + cuts * how.element * sizes.inner_width * tokens)
 
     def _moments(
         self, held: State, micro: int, accumulates: bool
