@@ -64,7 +64,7 @@ class PlanConfig(FitConfig):
     gpu: Gpu | None = option(None, "the device (h100; none with --trainer.accelerator cpu)")
     mfu: float = option(
         0.4,
-        "share of the peak that is used: what a short run of fit shows (40%, an assumption)",
+        "share of the peak that is used: an assumption, until a short run of fit shows it",
         metavar="SHARE",
         parse=parse_used_share,
     )
