@@ -12,6 +12,7 @@ from prepcore.arguments import Command, Program, UsageError
 from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config.planning import PlanConfig
 from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
 from trainer.processes import Place, starts_processes
@@ -33,6 +34,7 @@ TRAINING_PACKAGES = {
 CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 EXAMPLES = """
+  python -m trainer plan --config demo --data.path tokens
   python -m trainer fit --config demo --data.path tokens
   python -m trainer fit --resume runs/demo --trainer.max-steps 2000
   python -m trainer generate runs/demo/checkpoints/last --prompt "Once upon a time"
@@ -56,6 +58,13 @@ INIT_EXAMPLES = """
                 --model.init.source SOURCE --model.init.vocabulary extend
 """
 
+PLAN_EXAMPLES = """
+  a preset:    python -m trainer plan --config tinysolar-248m --data.path tokens --gpu h100
+  eight GPUs:  python -m trainer plan --config tinysolar-308m-up --gpu h200 --trainer.devices 8
+                 --trainer.strategy fsdp --page plan.html
+  a budget:    python -m trainer plan --config tinysolar-248m --budget '$500'
+"""
+
 GENERATE_EXAMPLES = """
   python -m trainer generate runs/demo/checkpoints/last --prompt "Return the" --temperature 0.7
 """
@@ -74,6 +83,14 @@ def main(words: Sequence[str] | None = None) -> int:
         version=lambda: __version__,
         commands=[
             Command("fit", "train a model", lambda: FitConfig, _fit, examples=FIT_EXAMPLES, presets=presets),
+            Command(
+                "plan",
+                "work out sizes, memory, hours and dollars of a run, without torch",
+                lambda: PlanConfig,
+                _plan,
+                examples=PLAN_EXAMPLES,
+                presets=presets,
+            ),
             Command(
                 "init",
                 "make a model folder without training",
@@ -184,6 +201,12 @@ def _check(config: FitConfig) -> None:
     schedule_of(config, numbers)
     if not config.resume:
         check_source(config.model, folder=folder, length=numbers.length)
+
+
+def _plan(config: PlanConfig) -> int:
+    from trainer.plan.command import run
+
+    return run(config)
 
 
 @needs_training_packages

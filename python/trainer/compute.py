@@ -6,23 +6,13 @@ No choice changes what is learned, apart from rounding.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import os
-import shutil
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from prepcore.arguments import UsageError
+from trainer.choices import choose_loss, compile_obstacle, worth_compiling
 from trainer.config import Attention, ComputeConfig, FitConfig
-from trainer.loss import choose_loss
-
-COMPILED_FROM = 1e14
-"""Floating-point operations of a run on a CPU from which `auto` compiles.
-
-A quarter of an hour on one core. Compiling takes about half a minute there and makes steps a tenth faster, so
-a run of five minutes would only just earn it back.
-"""
 
 
 def device_type(accelerator: str) -> str:
@@ -146,9 +136,7 @@ def resolve_compute(
     obstacle = compile_obstacle(device)
     if config.compute.compile == "on" and obstacle:
         raise UsageError(f"compute.compile is on, but {obstacle}", "leave it at auto, or turn it off")
-    worth = not obstacle and (
-        device == "cuda" or 6 * model.num_parameters(exclude_embeddings=False) * tokens >= COMPILED_FROM
-    )
+    worth = not obstacle and worth_compiling(device, model.num_parameters(exclude_embeddings=False), tokens)
     compiled = {"on": True, "off": False}.get(config.compute.compile, worth)
     loss = choose_loss(
         config.compute.loss,
@@ -169,14 +157,3 @@ def describe_compute(compute: ComputeConfig) -> str:
     if not every:
         return line
     return f"{line}, {'every layer' if every == 1 else f'one layer of every {every}'} computed again"
-
-
-def compile_obstacle(device: str) -> str | None:
-    """Say why layers cannot be compiled for a type of device; None where they can."""
-    if device == "cuda":
-        return None if importlib.util.find_spec("triton") else "the package triton is not installed"
-    if device == "mps":
-        return "layers are compiled for CPUs and CUDA alone"
-    compiler = os.environ.get("CXX") or "g++"
-    found = any(shutil.which(name) for name in (compiler, "clang++", "c++"))
-    return None if found else f"there is no C++ compiler ({compiler})"

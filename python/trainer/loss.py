@@ -16,15 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.config import Loss
+from trainer.choices import choose_loss as choose_loss  # whoever computes a loss chooses it
+from trainer.choices import chunk_rows
 
 IGNORED = -100  # the target that counts for nothing, as in torch and transformers
-CHUNK_ROWS = 256
-"""Positions of a chunk on a CPU: of 64 to 512 the fastest with 32,000 tokens, and near it with 8,192."""
-CHUNK_LOGITS = 2**26
-"""Logits of a chunk on a GPU, 256 MiB in fp32: enough that it computes for longer than it takes to start."""
-WHOLE_LOGITS = 2**28
-"""Logits up to which `auto` has all at once on a GPU: 1 GiB in fp32, and as much again for their gradient."""
 
 
 def shift_targets(labels: Tensor) -> Tensor:
@@ -36,30 +31,6 @@ def shift_targets(labels: Tensor) -> Tensor:
         Token ids, shape ``(rows, length)``; :data:`IGNORED` where nothing is to be predicted.
     """
     return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
-
-
-def choose_loss(name: Loss, *, positions: int, vocabulary: int, device: str, compiled: bool) -> Loss:
-    """Return the way that an option stands for, ``chunked`` or ``whole``.
-
-    On a CPU chunks are the faster way, too, at any size that was measured (`docs/training-speed.md`).
-
-    Parameters
-    ----------
-    name
-        ``auto``, or a way that is returned as it is.
-    positions
-        Rows of a micro-batch times their length.
-    vocabulary
-        Rows of the output matrix.
-    device
-        Type of the device.
-    compiled
-        Whether the whole way would be compiled; else it holds several copies of the logits.
-    """
-    if name != "auto":
-        return name
-    small = positions * vocabulary <= WHOLE_LOGITS
-    return "whole" if device == "cuda" and compiled and small else "chunked"
 
 
 def cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -84,7 +55,7 @@ def cross_entropy_sum(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         return total
     compute = _compute_dtype(hidden)
     total = hidden.new_zeros((), dtype=torch.float32)
-    size = _chunk_rows(hidden, head)
+    size = chunk_rows(hidden.device.type, head.shape[0])
     with torch.autocast(hidden.device.type, enabled=False):
         head = head.to(compute)
         for rows, wanted in zip(hidden.split(size), targets.split(size), strict=True):
@@ -111,10 +82,6 @@ def _compute_dtype(hidden: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
 
 
-def _chunk_rows(hidden: Tensor, head: Tensor) -> int:
-    return CHUNK_ROWS if hidden.device.type == "cpu" else max(CHUNK_ROWS, CHUNK_LOGITS // head.shape[0])
-
-
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -122,7 +89,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = hidden.new_zeros((), dtype=torch.float32)
         hidden_gradient = torch.empty_like(hidden)
         head_gradient = torch.zeros_like(head, dtype=torch.float32)
-        size = _chunk_rows(hidden, head)
+        size = chunk_rows(hidden.device.type, head.shape[0])
         with torch.autocast(hidden.device.type, enabled=False):
             matrix = head.to(compute)
             for start in range(0, hidden.shape[0], size):

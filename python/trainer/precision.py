@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 
 def resolve_precision(precision: str, accelerator: str) -> str:
     """Turn ``auto`` into a precision of Lightning's.
@@ -22,6 +20,8 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     """
     if precision != "auto":
         return precision
+    import torch
+
     if accelerator in ("auto", "gpu") and torch.cuda.is_available():
         return "bf16-mixed"
     return "bf16-mixed" if accelerator in ("auto", "cpu") and has_amx() else "32-true"

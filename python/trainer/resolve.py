@@ -95,8 +95,17 @@ def open_folder(config: FitConfig, say: Say) -> TokenFolder:
     return folder
 
 
-def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
+def resolve(config: FitConfig, folder: TokenFolder, processes: int | None = None) -> RunNumbers:
     """Work out the numbers of a run.
+
+    Parameters
+    ----------
+    config
+        The whole configuration.
+    folder
+        Its data.
+    processes
+        How many share each step; by default those that were started or are to be.
 
     Raises
     ------
@@ -106,16 +115,29 @@ def resolve(config: FitConfig, folder: TokenFolder) -> RunNumbers:
     """
     length = config.data.sequence_length or folder.sequence_length
     check_rows(folder, length)
-    rows_per_step = _rows_per_step(config, length)
-    _check_shares(config, rows_per_step, length)
     rows = rows_of_a_pass(folder, length)
+    return run_numbers(
+        config,
+        length=length,
+        rows=rows,
+        isolate=config.data.isolate_documents and folder.borders,
+        processes=processes_of(config.trainer) if processes is None else processes,
+    )
+
+
+def run_numbers(config: FitConfig, *, length: int, rows: int, isolate: bool, processes: int) -> RunNumbers:
+    """Work out the numbers of a run over so many rows a pass.
+
+    Raises
+    ------
+    UsageError
+        When a step is not a whole number of micro-batches, or of those of all processes.
+    """
+    rows_per_step = _rows_per_step(config, length)
+    _check_shares(config, rows_per_step, length, processes)
     sizes = _sizes(config, rows_per_step, length)
     return RunNumbers(
-        length,
-        rows_per_step,
-        _total_steps(config, rows, sizes, length),
-        isolate=config.data.isolate_documents and folder.borders,
-        sizes=sizes,
+        length, rows_per_step, _total_steps(config, rows, sizes, length), isolate=isolate, sizes=sizes
     )
 
 
@@ -206,12 +228,12 @@ def _rows_per_step(config: FitConfig, length: int) -> int:
     return tokens // length
 
 
-def _check_shares(config: FitConfig, rows_per_step: int, length: int) -> None:
+def _check_shares(config: FitConfig, rows_per_step: int, length: int, processes: int) -> None:
     """Refuse a step that the processes cannot share alike: some would wait in each.
 
     The smaller steps of a ramp are few, and come to an end.
     """
-    processes, micro = processes_of(config.trainer), config.batch.micro
+    micro = config.batch.micro
     if rows_per_step % (micro * processes) == 0:
         return
     together = micro * processes * length

@@ -21,7 +21,8 @@ from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
 from trainer import compute
 from trainer.callbacks import plot
 from trainer.callbacks.checkpoint import SaveCheckpoints
-from trainer.compute import COMPILED_FROM, compile_obstacle, resolve_compute
+from trainer.choices import COMPILED_FROM, compile_obstacle
+from trainer.compute import resolve_compute
 from trainer.config import ComputeConfig, FitConfig, InitializeConfig, OptimizerConfig
 from trainer.data import Batch
 from trainer.fit import fit

@@ -6,11 +6,9 @@ from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trainer.choices import CHUNK_ROWS, WHOLE_LOGITS, choose_loss
 from trainer.loss import (
-    CHUNK_ROWS,
     IGNORED,
-    WHOLE_LOGITS,
-    choose_loss,
     compiled_cross_entropy_sum,
     cross_entropy_sum,
     whole_cross_entropy_sum,

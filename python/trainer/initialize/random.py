@@ -8,19 +8,9 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from prepcore.arguments import UsageError
-from trainer.config import ModelConfig, with_preset
+from trainer.config import ModelConfig
+from trainer.initialize.description import random_description
 from trainer.initialize.surgery import OUTPUT_PROJECTIONS
-
-REQUIRED = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-
-# Where a configuration is silent: the values of Llama 2 (Touvron et al., 2023) as transformers has them.
-DEFAULTS = {
-    "rms_norm_eps": 1e-6,
-    "rope_theta": 10_000.0,
-    "tie_word_embeddings": False,
-    "initializer_range": 0.02,
-}
 
 
 def random_configuration(
@@ -44,36 +34,8 @@ def random_configuration(
     UsageError
         When a size is missing, or sizes do not fit each other or the tokenizer.
     """
-    model = with_preset(model)
-    for name in REQUIRED:
-        if getattr(model, name) is None:
-            raise UsageError(
-                f"model.{name.replace('_', '-')} is missing: a new model needs its sizes",
-                "--config demo or --model.preset tinysolar-248m have them all",
-            )
-    vocab_size = model.vocab_size or vocabulary_size
-    if vocab_size < vocabulary_size:
-        raise UsageError(
-            f"model.vocab-size is {vocab_size:,}, but the tokenizer of the data has {vocabulary_size:,} ids",
-            "leave it out to take the tokenizer's",
-        )
-    _check_heads(model)
-    chosen = {
-        name: default if (value := getattr(model, name)) is None else value
-        for name, default in DEFAULTS.items()
-    }
     return LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=model.hidden_size,
-        intermediate_size=model.intermediate_size,
-        num_hidden_layers=model.num_hidden_layers,
-        num_attention_heads=model.num_attention_heads,
-        num_key_value_heads=model.num_key_value_heads or model.num_attention_heads,
-        max_position_embeddings=model.max_position_embeddings or sequence_length,
-        rms_norm_eps=chosen["rms_norm_eps"],
-        rope_parameters={"rope_type": "default", "rope_theta": chosen["rope_theta"]},
-        tie_word_embeddings=chosen["tie_word_embeddings"],
-        initializer_range=chosen["initializer_range"],
+        **random_description(model, vocabulary_size=vocabulary_size, sequence_length=sequence_length),
         bos_token_id=bos,
         eos_token_id=eos,
     )
@@ -123,18 +85,3 @@ def _scale_outputs(model: LlamaForCausalLM) -> None:
     for layer in layers:
         for name in OUTPUT_PROJECTIONS:
             layer.get_submodule(name).weight /= math.sqrt(2 * len(layers))
-
-
-def _check_heads(model: ModelConfig) -> None:
-    width, heads = model.hidden_size or 0, model.num_attention_heads or 1
-    shared = model.num_key_value_heads or heads
-    if width % heads or (width // heads) % 2:
-        raise UsageError(
-            f"model.hidden-size is {width} and model.num-attention-heads is {heads}",
-            "wanted a width that gives each head an even number of dimensions",
-        )
-    if heads % shared:
-        raise UsageError(
-            f"model.num-key-value-heads is {shared}: wanted a divisor of model.num-attention-heads, {heads}",
-            "leave it out for as many as there are query heads",
-        )
