@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from prepcore.arguments import UsageError
 from trainer.config import Attention, ComputeConfig, FitConfig
 from trainer.loss import choose_loss
+from trainer.processes import processes_of
 
 COMPILED_FROM = 1e14
 """Floating-point operations of a run on a CPU from which `auto` compiles.
@@ -144,6 +145,9 @@ def resolve_compute(
         config.compute.attention, model.config, device=device, half=precision != "32-true", packed=packed
     )
     obstacle = compile_obstacle(device)
+    if processes_of(config.trainer) > 1 and config.trainer.strategy == "fsdp":
+        # It may work; nobody has seen it yet.
+        obstacle = "compiling layers whose weights are spread (trainer.strategy fsdp) was not tested"
     if config.compute.compile == "on" and obstacle:
         raise UsageError(f"compute.compile is on, but {obstacle}", "leave it at auto, or turn it off")
     worth = not obstacle and (
