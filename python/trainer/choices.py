@@ -68,8 +68,19 @@ def worth_compiling(device: str, parameters: int, tokens: int) -> bool:
     return device == "cuda" or 6 * parameters * tokens >= COMPILED_FROM
 
 
-def compile_obstacle(device: str) -> str | None:
-    """Say why layers cannot be compiled for a type of device; None where they can."""
+def compile_obstacle(device: str, *, spread: bool = False) -> str | None:
+    """Say why layers cannot be compiled for a type of device; None where they can.
+
+    Parameters
+    ----------
+    device
+        Type of the device.
+    spread
+        Whether each of several devices has a part of the weights.
+    """
+    if spread:
+        # It may work; nobody has seen it yet.
+        return "compiling layers whose weights are spread (trainer.strategy fsdp) was not tested"
     if device == "cuda":
         return None if importlib.util.find_spec("triton") else "the package triton is not installed"
     if device == "mps":

@@ -13,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from prepcore.arguments import UsageError
 from trainer.choices import choose_loss, compile_obstacle, worth_compiling
 from trainer.config import Attention, ComputeConfig, FitConfig
+from trainer.processes import processes_of
 
 
 def device_type(accelerator: str) -> str:
@@ -133,7 +134,8 @@ def resolve_compute(
     attention = choose_attention(
         config.compute.attention, model.config, device=device, half=precision != "32-true", packed=packed
     )
-    obstacle = compile_obstacle(device)
+    spread = config.trainer.strategy == "fsdp" and processes_of(config.trainer) > 1
+    obstacle = compile_obstacle(device, spread=spread)
     if config.compute.compile == "on" and obstacle:
         raise UsageError(f"compute.compile is on, but {obstacle}", "leave it at auto, or turn it off")
     worth = not obstacle and worth_compiling(device, model.num_parameters(exclude_embeddings=False), tokens)

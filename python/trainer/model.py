@@ -230,17 +230,12 @@ class LlamaModule(lightning.LightningModule):
 
         Neither weights, gradients nor the random state are changed by it.
         """
-        sharded = isinstance(self, FSDPModule)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             loss, _ = self.loss_sum({name: ids[0] for name, ids in batch.items()})
             trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-            if sharded:  # weights that are here for a moment are not what a gradient can be asked for
-                loss.backward()
-                self.zero_grad()
-            else:
-                # Not `backward`, which would leave gradients behind.
-                torch.autograd.grad(loss, trained, allow_unused=True)
+            # Not `backward`, which would leave gradients behind.
+            torch.autograd.grad(loss, trained, allow_unused=True)
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """Do one optimizer step over a batch of shape ``(micro-batches, rows, length)``.

@@ -29,6 +29,7 @@ from tests.trainer.test_faults import same, state
 from tests.trainer.test_fit import losses, weights
 from trainer.callbacks import plot
 from trainer.callbacks.lines import read
+from trainer.compute import resolve_compute
 from trainer.config import (
     BatchConfig,
     CheckpointConfig,
@@ -484,3 +485,13 @@ def test_resolve_counts_the_processes(tokens: Path, tmp_path: Path) -> None:
         resolve(dotted(config, trainer={"devices": 3}), folder)
     with pytest.raises(UsageError, match="as it is one micro-batch where nothing is set"):
         resolve(dotted(config, trainer={"devices": 2}, batch={"tokens": None}), folder)
+
+
+def test_spread_layers_are_not_compiled(tokens: Path, tmp_path: Path) -> None:
+    spread = dotted(configuration(tokens, tmp_path), trainer={"devices": 2, "strategy": "fsdp"})
+    asked: dict[str, Any] = {"length": 16, "tokens": 10**15, "precision": "32-true", "packed": True}
+    assert resolve_compute(spread, tiny_llama(), **asked).compile == "off"
+    with pytest.raises(
+        UsageError, match=r"compute\.compile is on, but compiling layers whose weights are spread"
+    ):
+        resolve_compute(dotted(spread, compute={"compile": "on"}), tiny_llama(), **asked)

@@ -101,7 +101,10 @@ def computation(config: PlanConfig, model: Architecture, *, isolate: bool, token
     device = device_of(config)
     precision = config.trainer.precision
     half = precision == "bf16-mixed" or (precision == "auto" and (device == "cuda" or has_amx()))
-    obstacle = compile_obstacle("cpu") if device == "cpu" else None  # a machine with a GPU has triton
+    settings = config.trainer
+    spread = settings.strategy == "fsdp" and (settings.devices or 1) * (settings.num_nodes or 1) > 1
+    # A machine with a GPU has triton.
+    obstacle = compile_obstacle(device, spread=spread) if spread or device == "cpu" else None
     if config.compute.compile == "on" and obstacle:
         raise UsageError(f"compute.compile is on, but {obstacle}", "leave it at auto, or turn it off")
     worth = not obstacle and worth_compiling(device, model.sizes.parameters, tokens)

@@ -1,6 +1,11 @@
 //! What the fuzz targets share, compiled and run with the tests: `make fuzz` is run rarely, and what it calls moves on.
 
-#[expect(unreachable_pub, reason = "the targets are crates of their own, this is one file of several")]
+#[expect(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a part of the fuzz targets, which are crates of their own"
+)]
 #[path = "../../../fuzz/targets/harness.rs"]
 mod harness;
 
