@@ -65,16 +65,31 @@ def continued_loss(model: Path, folder: Path, run: Path) -> float:
     return float(metrics.read(run / "metrics.csv")[0]["validation_loss"])
 
 
-def test_stories260k(stories: Path, shared: Path, tmp_path: Path) -> None:
-    tokenizer = Tokenizer.from_file(str(stories / "tokenizer.json"))
-    documents = [[1, *tokenizer.encode(text, add_special_tokens=False).ids] for text in texts(shared, 80)]
+def losses(
+    model: Path, shared: Path, root: Path, *, begin: int, train: int, held_out: int
+) -> tuple[float, float]:
+    """Return the loss of a model on stories by transformers and by `fit`; ``begin`` is the id before each."""
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    documents = [
+        [begin, *tokenizer.encode(text, add_special_tokens=False).ids]
+        for text in texts(shared, train + held_out)
+    ]
     folder = write_token_folder(
-        tmp_path / "tokens", [documents[:20]], validation=documents[20:], length=LENGTH, vocabulary=512,
-        tokenizer=stories, packing="best-fit",
-    )  # fmt: skip
-    own = own_loss(stories, folder)
-    by_fit = continued_loss(stories, folder, tmp_path / "run")
-    print(f"stories260k: perplexity {math.exp(own):.4f} by transformers, {math.exp(by_fit):.4f} by fit")
+        root / "tokens",
+        [documents[:train]],
+        validation=documents[train:],
+        length=LENGTH,
+        vocabulary=tokenizer.get_vocab_size(),
+        tokenizer=model,
+        packing="best-fit",
+    )
+    own, by_fit = own_loss(model, folder), continued_loss(model, folder, root / "run")
+    print(f"{model.name}: perplexity {math.exp(own):.4f} by transformers, {math.exp(by_fit):.4f} by fit")
+    return own, by_fit
+
+
+def test_stories260k(stories: Path, shared: Path, tmp_path: Path) -> None:
+    own, by_fit = losses(stories, shared, tmp_path, begin=1, train=20, held_out=60)
     assert by_fit == pytest.approx(own, abs=1e-5)
     assert 4 < math.exp(own) < 6
 
@@ -107,14 +122,6 @@ def smollm2(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.soak
 def test_smollm2(smollm2: Path, shared: Path, tmp_path: Path) -> None:
-    tokenizer = Tokenizer.from_file(str(smollm2 / "tokenizer.json"))
-    documents = [[0, *tokenizer.encode(text, add_special_tokens=False).ids] for text in texts(shared, 24)]
-    folder = write_token_folder(
-        tmp_path / "tokens", [documents[:8]], validation=documents[8:], length=LENGTH, vocabulary=49_152,
-        tokenizer=smollm2, packing="best-fit",
-    )  # fmt: skip
-    own = own_loss(smollm2, folder)
-    by_fit = continued_loss(smollm2, folder, tmp_path / "run")
-    print(f"SmolLM2-135M: perplexity {math.exp(own):.4f} by transformers, {math.exp(by_fit):.4f} by fit")
+    own, by_fit = losses(smollm2, shared, tmp_path, begin=0, train=8, held_out=16)
     assert by_fit == pytest.approx(own, abs=1e-5)
     assert math.exp(own) < 20
