@@ -129,8 +129,8 @@ CELLS = (
         tokens=SHORT, rates=HIGH,
     ),
     _scratch(3),
-    _scratch(8),
-    _scratch(10, rate_of="scratch-8"),
+    _scratch(8, rate_of="scratch-3"),
+    _scratch(10, rate_of="scratch-3"),
     # The same with a base of our own, all of whose tokens are counted.
     _scratch(5, rate_of="scratch-3"),
     _grown("own-unchanged", "continue", None, "scratch-5"),
