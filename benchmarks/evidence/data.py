@@ -144,7 +144,8 @@ def make_raw(
     """
     source = root / f"raw-{seed}-text"
     source.mkdir()
-    waiting, blocks = iter(good), []
+    waiting = iter(good)
+    blocks: list[list[dict[str, str]]] = []
     while True:
         block = _block(waiting, ROOM * CLEANING / tokens_a_byte, seed * 100 + len(blocks))
         if not block:

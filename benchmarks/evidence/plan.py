@@ -138,8 +138,8 @@ CELLS = (
     _grown("own-stacked", "stack", 10, "scratch-5"),
     # Raw text beside cleaned text.
     _english("raw", "continue", CLEANING, data="raw-{seed}", rates=HIGH, also=()),
-    _english("clean", "continue", CLEANING, data="clean-{seed}", rates=HIGH, also=()),
-    _english("clean-same", "continue", CLEANING, data="same-{seed}", rates=(), rate_of="clean", also=()),
+    _english("clean", "continue", CLEANING, data="clean-{seed}", rates=(), rate_of="raw", also=()),
+    _english("clean-same", "continue", CLEANING, data="same-{seed}", rates=(), rate_of="raw", also=()),
     _english("raw-random", "random", CLEANING, data="raw-{seed}", rates=(), rate_of="english-random"),
     _english("clean-random", "random", CLEANING, data="clean-{seed}", rates=(), rate_of="english-random"),
 )  # fmt: skip

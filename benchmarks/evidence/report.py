@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from benchmarks.evidence import curves
+from benchmarks.evidence import drawing
 from benchmarks.evidence.plan import (
     BY_NAME,
     CELLS,
@@ -130,7 +130,7 @@ def section(claim: Claim, found: Figures, base: Mapping[str, Any] | None, folder
         if any(name in found for name in claim.cells):
             picture = f"curves/{claim.name}{'' if domain == domains_of(claim)[0] else '-' + domain}.svg"
             labels = {name: label(BY_NAME[name]) for name in claim.cells}
-            curves.draw(claim, domain, found, labels, folder / picture)
+            drawing.draw(claim, domain, found, labels, folder / picture)
             parts.append(f"![{claim.name}: loss on held-out {texts} over tokens]({picture})")
     return parts + control_in_words(claim, found)
 
@@ -170,7 +170,7 @@ def minutes(lines: Sequence[Mapping[str, Any]]) -> float:
         for line in lines
         if "cpu_seconds" in line
     }
-    return sum(runs.values()) / 60
+    return float(sum(runs.values())) / 60
 
 
 def held_out(folders: Mapping[str, Mapping[str, int]]) -> str:
