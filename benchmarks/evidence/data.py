@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 from benchmarks.evidence.junk import corrupted
-from benchmarks.evidence.plan import BASE, CLEANING, LENGTH, SEEDS, SHORT
+from benchmarks.evidence.plan import BASE, LENGTH, SEEDS, SHORT
 
 import prepcore
 
@@ -118,7 +118,7 @@ def make(work: Path) -> dict[str, Any]:
     tokens_a_byte = folders["english"]["tokens"] / folders["english"]["bytes"]
     pool = iter(pools["english"])  # each seed has documents of its own
     for seed in SEEDS:
-        good = take(pool, ROOM * CLEANING / tokens_a_byte)
+        good = take(pool, ROOM * SHORT / tokens_a_byte)
         cleaning[str(seed)] = make_raw(root, seed, good, tokens_a_byte, folders)
     facts = {"folders": folders, "cleaning": cleaning, "prepcore": prepcore.__version__}
     facts_file.write_text(json.dumps(facts, indent=1) + "\n")
@@ -147,7 +147,7 @@ def make_raw(
     waiting = iter(good)
     blocks: list[list[dict[str, str]]] = []
     while True:
-        block = _block(waiting, ROOM * CLEANING / tokens_a_byte, seed * 100 + len(blocks))
+        block = _block(waiting, ROOM * SHORT / tokens_a_byte, seed * 100 + len(blocks))
         if not block:
             break
         pl.DataFrame(block).write_parquet(source / f"block-{len(blocks)}.parquet")

@@ -10,7 +10,6 @@ from benchmarks.evidence.plan import (
     BY_NAME,
     CELLS,
     CHOOSING_SEED,
-    LONG,
     SEEDS,
     Cell,
     Claim,
@@ -38,7 +37,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def label(cell: Cell) -> str:
     """Say in a few words what a cell's runs are."""
-    if cell.name in ("unchanged", "own-unchanged"):
+    if cell.name in ("unchanged", "unchanged-longer", "own-unchanged"):
         return "control: the unchanged model trained on"
     text = WORDS[cell.strategy]
     if cell.strategy not in ("random", "continue"):
@@ -80,6 +79,7 @@ def total_flops(cell: Cell, found: Figures) -> str:
 def figures_table(claim: Claim, domain: Domain, found: Figures) -> str:
     """Write the losses of a claim's cells on some texts, with what their tokens cost."""
     rows = []
+    whole = max(BY_NAME[name].tokens for name in claim.cells)  # N
     for name in claim.cells:
         cell = BY_NAME[name]
         if name not in found or domain not in (cell.domain, *cell.also):
@@ -87,7 +87,7 @@ def figures_table(claim: Claim, domain: Domain, found: Figures) -> str:
         ends = losses(found, name, domain)
         line = found[name][min(ends)]
         start = line["curve"][0][1 + [cell.domain, *cell.also].index(domain)]
-        share = f" ({cell.tokens / LONG:.1%} of N)" if cell.domain == "stories" else ""
+        share = f" ({cell.tokens / whole:.1%} of N)" if cell.tokens < whole else ""
         rows.append(
             [
                 label(cell),
