@@ -45,6 +45,7 @@ def label(cell: Cell) -> str:
     if cell.strategy == "random" and cell.domain == "stories":
         text += f", {cell.layers} layers"
     kinds = {
+        "english-continued": "no old data",
         "raw": "raw text",
         "clean": "cleaned text",
         "clean-same": "cleaned text, the same documents again",
