@@ -18,7 +18,7 @@ from tests.trainer.folders import random_documents, write_byte_tokenizer, write_
 from tests.trainer.models import dotted, tiny_llama, tiny_model_config
 from tests.trainer.test_cli import TINY, here
 from tests.trainer.test_fit import last_of, losses, twenty_steps, weights
-from trainer import compute
+from trainer import choices
 from trainer.callbacks import plot
 from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.choices import COMPILED_FROM, compile_obstacle
@@ -233,7 +233,7 @@ def test_auto_compiles_where_a_run_is_long_enough(config: FitConfig, monkeypatch
         resolve_compute(off, model, length=16, tokens=enough, precision="32-true", packed=True).compile
         == "off"
     )
-    monkeypatch.setattr(compute.shutil, "which", lambda name: None)
+    monkeypatch.setattr(choices.shutil, "which", lambda name: None)
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert (
         resolve_compute(config, model, length=16, tokens=enough, precision="32-true", packed=True).compile
