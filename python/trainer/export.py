@@ -12,7 +12,7 @@ from prepcore.arguments import UsageError
 from prepcore.arguments.quantities import parse_size
 from trainer.config.exporting import DTYPES, ExportConfig
 from trainer.model_card import Card
-from trainer.run_folder import check_empty
+from trainer.run_folder import check_empty, check_model_folder
 
 
 def check(config: ExportConfig) -> None:
@@ -23,12 +23,7 @@ def check(config: ExportConfig) -> None:
     UsageError
         When the checkpoint is no model folder, or the output is not empty.
     """
-    folder = Path(config.checkpoint[0])
-    if not (folder / "config.json").is_file():
-        raise UsageError(
-            f"{folder} is not a model folder: it has no config.json",
-            "a run has one at runs/NAME/checkpoints/last",
-        )
+    check_model_folder(Path(config.checkpoint[0]))
     check_empty(Path(config.out), "out", "choose another folder")
 
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from prepcore.arguments import UsageError
 from trainer.config import GenerateConfig
+from trainer.run_folder import check_model_folder
 from trainer.tokenizer import open_tokenizer
 
 
@@ -25,11 +26,7 @@ def generate(config: GenerateConfig) -> Iterator[str]:
         When the folder has no model that can be opened, or no ``tokenizer.json``.
     """
     folder = Path(config.checkpoint[0])
-    if not (folder / "config.json").is_file():
-        raise UsageError(
-            f"{folder} is not a model folder: it has no config.json",
-            "a run has one at runs/NAME/checkpoints/last",
-        )
+    check_model_folder(folder)
     tokenizer = open_tokenizer(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32

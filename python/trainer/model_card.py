@@ -7,7 +7,7 @@ What is not known is not mentioned. Folders are named without the path to them, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Card:
     description: Mapping[str, Any]
     step: int | None = None
     facts: RunFacts | None = None
-    data: Sequence[tuple[str, Mapping[str, Any], float | None]] = field(default=())
+    data: Sequence[tuple[str, Mapping[str, Any], float | None]] = ()
 
     @classmethod
     def of_checkpoint(

@@ -175,6 +175,21 @@ class RunFolder:
         return changes
 
 
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder that holds no model.
+
+    Raises
+    ------
+    UsageError
+        When it has no ``config.json``.
+    """
+    if not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{folder} is not a model folder: it has no config.json",
+            "a run has one at runs/NAME/checkpoints/last",
+        )
+
+
 def check_empty(path: Path, name: str, hint: str) -> None:
     """Refuse a folder that has something in it.
 
