@@ -62,32 +62,45 @@ pub(crate) struct RunFolder {
 
 /// Looks into an output folder.
 ///
+/// Other shards may begin or finish the run meanwhile, so the looks follow the order in which a run leaves traces
+/// backwards: who has seen no identity because the run was just finished then sees its manifest.
+///
 /// # Errors
 /// [`Error::Input`] where other things than a run of this kind lie there.
 pub(crate) fn standing(out: &Path, layout: &Layout) -> Result<Standing> {
+    if sink::is_empty(out)? {
+        return Ok(Standing::New);
+    }
+    let unfinished = unfinished(out, layout);
     if let Some(identity) = Identity::of_folder(out, layout.format)? {
         return Ok(Standing::Finished(Box::new(identity)));
     }
-    let path = out.join(UNFINISHED).join(IDENTITY);
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::input(&path, format!("not of this version: {error}"))
-                    .hint("remove the folder to start afresh")
-            })?;
-            if identity.format != layout.format {
-                let message = format!("holds an unfinished run of another verb than `{}`", layout.verb);
-                return Err(Error::input(out, message).hint("name a new folder"));
-            }
-            Ok(Standing::Unfinished(Box::new(identity)))
-        }
-        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
-            Err(Error::io(&path, "read", error))
-        }
-        // A run that was stopped at once has left its folder and nothing in it.
-        Err(_) if [UNFINISHED, RETIRED].iter().any(|name| out.join(name).is_dir()) => Ok(Standing::New),
-        Err(_) => sink::check_empty(out).map(|()| Standing::New),
+    if let Some(identity) = unfinished? {
+        return Ok(Standing::Unfinished(Box::new(identity)));
     }
+    // A run that was stopped at once has left its folder and nothing in it.
+    if [UNFINISHED, RETIRED].iter().any(|name| out.join(name).is_dir()) {
+        return Ok(Standing::New);
+    }
+    sink::check_empty(out).map(|()| Standing::New)
+}
+
+/// What an unfinished run says of itself, if there is one.
+fn unfinished(out: &Path, layout: &Layout) -> Result<Option<Identity>> {
+    let path = out.join(UNFINISHED).join(IDENTITY);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+        Err(error) => return Err(Error::io(&path, "read", error)),
+    };
+    let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::input(&path, format!("not of this version: {error}")).hint("remove the folder to start afresh")
+    })?;
+    if identity.format != layout.format {
+        let message = format!("holds an unfinished run of another verb than `{}`", layout.verb);
+        return Err(Error::input(out, message).hint("name a new folder"));
+    }
+    Ok(Some(identity))
 }
 
 /// Bytes of the parts that a stopped run has written.

@@ -31,11 +31,16 @@ pub(crate) struct Written {
     pub(crate) checksum: String,
 }
 
+/// Where a file lies until it has its name.
+fn temporary(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.tmp"))
+}
+
 impl AtomicFile {
     /// Starts a file in a folder that exists.
     pub(crate) fn create(target: PathBuf) -> Result<Self> {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = target.with_file_name(format!(".{name}.tmp"));
+        let temporary = temporary(&target);
         let file = fault::point("create", &temporary).and_then(|()| File::create(&temporary));
         let file = file.map_err(|source| Error::io(&temporary, "create", source))?;
         Ok(Self { target, temporary, file, renamed: false, hash: Box::new(Xxh3::new()), bytes: 0 })
@@ -103,14 +108,32 @@ pub(crate) fn write_json(target: PathBuf, value: &impl Serialize) -> Result<()> 
     file.commit().map(|_| ())
 }
 
+/// What is written into an output folder to see whether it can be.
+const PROBE: &str = "probe";
+
 /// Makes an output folder and checks that it can be written to.
 ///
 /// # Errors
 /// [`Error::Input`] when either is refused.
 pub(crate) fn prepare_folder(out: &Path) -> Result<()> {
     fs::create_dir_all(out).map_err(|error| Error::input(out, format!("cannot be made: {error}")))?;
-    let probe = AtomicFile::create(out.join("probe"));
+    let probe = AtomicFile::create(out.join(PROBE));
     probe.map(|_| ()).map_err(|error| Error::input(out, format!("is not writable: {error}")))
+}
+
+/// Whether an output folder is missing or empty, but for the probe of another process.
+///
+/// # Errors
+/// [`Error::Input`] where it cannot be read.
+pub(crate) fn is_empty(out: &Path) -> Result<bool> {
+    match fs::read_dir(out) {
+        Ok(entries) => {
+            let probe = temporary(&out.join(PROBE));
+            Ok(entries.flatten().all(|entry| entry.path() == probe))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::input(out, format!("cannot be used as the output folder: {error}"))),
+    }
 }
 
 /// Checks that an output folder is missing or empty.
@@ -118,14 +141,10 @@ pub(crate) fn prepare_folder(out: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Input`] where it is not.
 pub(crate) fn check_empty(out: &Path) -> Result<()> {
-    match fs::read_dir(out) {
-        Ok(mut entries) => match entries.next() {
-            Some(_) => Err(Error::input(out, "the output folder is not empty").hint("name a new folder")),
-            None => Ok(()),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::input(out, format!("cannot be used as the output folder: {error}"))),
+    if is_empty(out)? {
+        return Ok(());
     }
+    Err(Error::input(out, "the output folder is not empty").hint("name a new folder"))
 }
 
 /// Checks that an output folder does not lie inside the input, nor a file of the input in it.

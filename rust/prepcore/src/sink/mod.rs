@@ -14,7 +14,7 @@ mod sources;
 mod tokens;
 
 pub(crate) use atomic::{
-    AtomicFile, Written, check_apart, check_empty, prepare_folder, remove_empty, write_json,
+    AtomicFile, Written, check_apart, check_empty, is_empty, prepare_folder, remove_empty, write_json,
 };
 pub(crate) use documents::{DocumentFile, DocumentSink, Piece, resolve_format};
 pub(crate) use encoded_tokens::EncodedTokens;
