@@ -5,6 +5,8 @@ PYTHON ?= python3
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 BIN := .venv/bin
+# The locks name every package, so there is nothing to resolve.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 # One interpreter for every build of the extension: another would compile the bindings again.
@@ -73,12 +75,12 @@ clean: ## remove what was built and what the demo made; .venv stays
 	@touch $@
 
 .venv/.data: requirements/data.lock | .venv/.python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PIP_INSTALL) -r $<
 	@touch $@
 
 .venv/.dev: requirements/dev.lock .venv/.data
 	@echo "Installing PyTorch and what training and tests need: some minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PIP_INSTALL) -r $<
 	@touch $@
 
 .venv/.extension: .venv/.data $(RUST_SOURCES) pyproject.toml
