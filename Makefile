@@ -4,6 +4,8 @@
 PYTHON ?= python3
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
+# Python tests at a time; each may need 2 GB of memory.
+TEST_WORKERS ?= 2
 BIN := .venv/bin
 # The locks name every package, so there is nothing to resolve.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
@@ -30,7 +32,7 @@ demo-data: .venv/.extension ## the demo up to the training rows: needs no torch
 
 test: .venv/.extension .venv/.dev ## the Rust and the Python tests
 	$(CARGO) test --workspace --release --locked --quiet
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n $(TEST_WORKERS) --dist loadfile
 
 lint: .venv/.dev ## formatting, lints and types
 	$(CARGO) fmt --all --check

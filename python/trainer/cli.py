@@ -77,6 +77,7 @@ EXPORT_EXAMPLES = """
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    end_with_parent()
     program = Program(
         name="python -m trainer",
         summary="Train Llama models on token folders made by `prepcore pack`.",
@@ -150,7 +151,6 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
 @needs_training_packages
 def _fit(config: FitConfig) -> int:
     place = Place.of_environment()
-    end_with_parent()
     if place.first:  # the others would see what it has begun; they fail with it
         _check(config)
     if starts_processes(config.trainer):

@@ -161,6 +161,7 @@ def fit_here(config: FitConfig, processes: Processes) -> Path:
             prompts=prompts,
             tokenizer=tokenizer,
             compiled=compute.compile == "on",
+            stop=stop,
         )
         trainer = build_trainer(
             config,

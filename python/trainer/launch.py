@@ -39,6 +39,10 @@ POLL = 0.05
 """Seconds between two looks at the processes."""
 
 
+ENDS_WITH_PARENT = "TRAINER_ENDS_WITH_PARENT"
+"""Set for a process whose standard input is a pipe that its parent holds open and never writes to."""
+
+
 def launch(config: FitConfig, *, answers: bool = True) -> int:
     """Start the processes of a run and wait for all of them.
 
@@ -81,15 +85,12 @@ def launch(config: FitConfig, *, answers: bool = True) -> int:
 def environment(rank: int, count: int, rendezvous: Path) -> dict[str, str]:
     """Return the environment of a process: this one's, who it is, and its share of the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    package = str(Path(__file__).resolve().parents[1])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    variables = {"OMP_NUM_THREADS": str(max(1, cores // count)), **os.environ}
+    variables = {"OMP_NUM_THREADS": str(max(1, cores // count)), **child_environment()}
     if "lo" in {name for _, name in socket.if_nameindex()}:
         # All are here: nothing is to listen to the network.
         variables.setdefault("GLOO_SOCKET_IFNAME", "lo")
     return {
         **variables,
-        "PYTHONPATH": os.pathsep.join(paths),
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(count),
@@ -98,12 +99,19 @@ def environment(rank: int, count: int, rendezvous: Path) -> dict[str, str]:
     }
 
 
-def end_with_parent() -> None:
-    """In a process that :func:`launch` started: end when its parent does, however that ends.
+def child_environment() -> dict[str, str]:
+    """Return the environment of a command of ours that is to end when this process does.
 
-    Its standard input is a pipe that the parent never writes to; the system closes it for a dead one.
+    It finds the packages where this process has them, and its standard input has to be a pipe.
     """
-    if RENDEZVOUS not in os.environ:
+    package = str(Path(__file__).resolve().parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), ENDS_WITH_PARENT: "1"}
+
+
+def end_with_parent() -> None:
+    """End when the parent does, however that ends: the system closes the pipes of a dead process."""
+    if ENDS_WITH_PARENT not in os.environ:
         return
 
     def wait() -> None:

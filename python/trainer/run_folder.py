@@ -73,6 +73,11 @@ class RunFolder:
         return self.path / "samples.csv"
 
     @property
+    def evaluations(self) -> Path:
+        """The folder of what evaluations found while the run trained, a file a checkpoint."""
+        return self.path / "evaluations"
+
+    @property
     def about(self) -> Path:
         """What the run is: sizes, lengths, device, versions."""
         return self.path / "run.json"

@@ -13,6 +13,7 @@ from trainer.about import write_about
 from trainer.blame import describe_rows
 from trainer.callbacks.checkpoint import SaveCheckpoints
 from trainer.callbacks.compilation import Compilation
+from trainer.callbacks.evaluations import Evaluations, evaluate_command
 from trainer.callbacks.faults import Faults
 from trainer.callbacks.metrics import Metrics
 from trainer.callbacks.plot import Plot
@@ -31,6 +32,7 @@ from trainer.precision import resolve_precision
 from trainer.processes import Processes
 from trainer.resolve import RunNumbers
 from trainer.run_folder import RunFolder, values_of
+from trainer.signals import StopRequest
 from trainer.tokens import TokenFolder
 
 
@@ -72,6 +74,7 @@ def watch(
     prompts: Sequence[str],
     tokenizer: Tokenizer | None,
     compiled: bool,
+    stop: StopRequest,
 ) -> Watchers:
     """Make the callbacks and loggers of a run.
 
@@ -120,6 +123,22 @@ def watch(
         first_step=first_step,
         first=processes.first,
     )
+    evaluations = []
+    if config.evaluation.every is not None:
+        evaluations.append(
+            Evaluations(
+                evaluate_command(config.evaluation.words()),
+                run.checkpoints,
+                run.evaluations,
+                every=config.evaluation.every,
+                seconds=config.evaluation.minutes * 60,
+                throughput=throughput,
+                stopping=lambda: stop.number is not None,
+                display=display,
+                first_step=first_step,
+                processes=processes,
+            )
+        )
     compilation = [Compilation(display)] if compiled else []
     samples = []
     if tokenizer is not None and (processes.first or settings.strategy == "fsdp"):
@@ -135,7 +154,9 @@ def watch(
             )
         )
     if not processes.first:
-        return Watchers([*compilation, throughput, faults, checkpoints, *samples], [], arithmetic)
+        return Watchers(
+            [*compilation, throughput, faults, checkpoints, *evaluations, *samples], [], arithmetic
+        )
     callbacks: list[lightning.Callback] = [
         *compilation,
         throughput,
@@ -152,6 +173,7 @@ def watch(
         ),
         faults,
         checkpoints,
+        *evaluations,
         Plot(run.metrics, run.path, display.line),
     ]
     if isinstance(folder, Mixture):

@@ -18,6 +18,7 @@ from trainer.config.commands import (
     presets,
     with_preset,
 )
+from trainer.config.evaluation import EvaluationConfig
 from trainer.config.exporting import ExportConfig
 from trainer.config.model import ARCHITECTURE, InitConfig, ModelConfig, parse_keep
 from trainer.config.running import (
@@ -40,6 +41,7 @@ __all__ = [
     "CheckpointConfig",
     "ComputeConfig",
     "DataConfig",
+    "EvaluationConfig",
     "ExportConfig",
     "FitConfig",
     "GenerateConfig",

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from prepcore.arguments import Parser, UsageError, option
+from trainer.config.evaluation import EvaluationConfig
 from trainer.config.model import ARCHITECTURE, InitConfig, ModelConfig
 from trainer.config.running import ComputeConfig, TrainerConfig, parse_loggers
 from trainer.config.training import BatchConfig, CheckpointConfig, DataConfig, OptimizerConfig, ScheduleConfig
@@ -26,6 +27,7 @@ class FitConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = option(0, "seed of the weights, of the data order and of dropout", minimum=0)
     logger: tuple[str, ...] = option(
         ("csv",),
@@ -53,6 +55,11 @@ class FitConfig:
             raise ValueError(
                 f"checkpoint.keep-every is {every}, wanted a multiple of the {interval} steps between "
                 "checkpoints (checkpoint.interval)"
+            )
+        if (often := self.evaluation.every) is not None and often % interval:
+            raise ValueError(
+                f"evaluation.every is {often}, wanted a multiple of the {interval} steps between checkpoints "
+                "(checkpoint.interval)"
             )
         attention, dropout = self.compute.attention, self.model.attention_dropout
         if attention in ("split", "varlen") and dropout:
