@@ -16,7 +16,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo demo-data test lint soak fuzz wheel clean
+.PHONY: help build demo demo-data test lint soak fuzz docs wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -54,6 +54,10 @@ fuzz: .venv/.dev ## fuzz the readers of JSONL, Parquet and models, and the encod
 	fuzz/run.sh model $(FUZZ_SECONDS)
 	$(BIN)/python -m fuzz.encoders build/fuzz
 	fuzz/run.sh encode $(FUZZ_SECONDS)
+
+docs: .venv/.extension .venv/.dev ## build the guide into build/docs, with the help of every command
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/docs
+	@echo build/docs/docs/index.html
 
 wheel: .venv/.extension ## build the wheel into build/wheels
 	$(BIN)/maturin build --release --locked --out build/wheels

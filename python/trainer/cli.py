@@ -78,7 +78,12 @@ EXPORT_EXAMPLES = """
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     end_with_parent()
-    program = Program(
+    return program().main(resumed(sys.argv[1:] if words is None else words))
+
+
+def program() -> Program:
+    """Describe the commands."""
+    return Program(
         name="python -m trainer",
         summary="Train Llama models on token folders made by `prepcore pack`.",
         version=lambda: __version__,
@@ -112,7 +117,6 @@ def main(words: Sequence[str] | None = None) -> int:
         ],
         examples=EXAMPLES,
     )
-    return program.main(resumed(sys.argv[1:] if words is None else words))
 
 
 def resumed(words: Sequence[str]) -> list[str]:
