@@ -21,7 +21,7 @@ class EvaluationConfig:
     )
     data: str | None = option(None, "local copies of the tasks' data sets (the hub's)", metavar="DIR")
     limit: int | None = option(None, "documents of each task (all)", minimum=1)
-    minutes: float = option(20, "an evaluation that takes longer is ended", minimum=0)
+    minutes: float = option(20.0, "an evaluation that takes longer is ended", minimum=0)
 
     def __post_init__(self) -> None:
         wanted = bool(self.suite or self.tasks or self.perplexity)
