@@ -19,7 +19,6 @@ from tests.trainer.folders import write_token_folder
 from trainer.data import PackedTokens
 from trainer.loader import Prefetched
 
-
 before: set[threading.Thread] = set()
 
 
@@ -43,7 +42,7 @@ def readers() -> set[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def _only_those_of_this_test() -> None:
-    """Leave out readers of runs that another test saw fail: they end with the error that pytest still holds."""
+    """Leave out readers of runs that failed in another test: they end with the error, which pytest holds."""
     before.clear()
     before.update(readers())
 
