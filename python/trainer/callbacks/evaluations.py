@@ -97,16 +97,16 @@ class Evaluations(lightning.Callback):
         file = self.results / f"{checkpoint.name}.json"
         try:
             self.results.mkdir(exist_ok=True)
-            code, said = self._run(self.command(checkpoint, file))
+            code, answer, said = self._run(self.command(checkpoint, file))
         except OSError as error:  # a full disk, no memory for another process
             self.display.line(f"{checkpoint.name} cannot be evaluated, and the run goes on: {error}")
             return
         if code == 0:
-            self.display.line(said)
+            self.display.line(answer.rstrip())
             return
         log = file.with_suffix(".log")
         with suppress(OSError):
-            log.write_text(said, encoding="utf-8")
+            log.write_text(answer + said, encoding="utf-8")
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         last = said.strip().splitlines()[-1:]
         self.display.line(
@@ -114,8 +114,8 @@ class Evaluations(lightning.Callback):
             + "".join(f"\n  | {line}" for line in last)
         )
 
-    def _run(self, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command to its end; return its exit code, or less than 0, and what it said."""
+    def _run(self, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command to its end; return its exit code or minus its signal, its answer, what it said."""
         listens, held = os.pipe()  # closed when this process ends, however it does
         try:
             process = subprocess.Popen(
@@ -123,7 +123,7 @@ class Evaluations(lightning.Callback):
                 env=child_environment(),
                 stdin=listens,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
                 text=True,
                 errors="replace",
@@ -139,17 +139,17 @@ class Evaluations(lightning.Callback):
             os.close(listens)
             os.close(held)
 
-    def _wait(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+    def _wait(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
         """Wait for a command; end it when its time is over or the run is to stop."""
         until = time.monotonic() + self.seconds
         while True:
             try:
-                said, _ = process.communicate(timeout=LOOK)
+                answer, said = process.communicate(timeout=LOOK)
             except subprocess.TimeoutExpired:
                 if self.stopping() or time.monotonic() > until:
                     process.kill()
             else:
-                return process.returncode, said
+                return process.returncode, answer, said
 
 
 def evaluate_command(words: Sequence[str]) -> Callable[[Path, Path], Sequence[str]]:
