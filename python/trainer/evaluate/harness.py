@@ -102,7 +102,7 @@ class LmEvalTask:
         Raises
         ------
         UsageError
-            When the set cannot be read.
+            When the set cannot be read, or the tokenizer names neither a beginning nor an end token.
         """
         _quiet()
         import numpy as np
@@ -128,6 +128,11 @@ class LmEvalTask:
                 add_bos_token=subject.bos,
                 batch_size=subject.batch_size,
             )
+            if model.tokenizer.bos_token_id is None and model.tokenizer.eos_token_id is None:
+                raise UsageError(
+                    f"the tokenizer in {subject.folder} names no beginning or end token, which lm-eval needs",
+                    "state bos_token or eos_token in its tokenizer_config.json",
+                )
             with _bars():
                 found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
         return dict(found)
