@@ -210,6 +210,7 @@ def _silently(run: Callable[[], object]) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
+    from trainer.evaluate.run import check_evaluations
     from trainer.initialize.source import check_source
     from trainer.loggers import check_loggers
     from trainer.resolve import open_folder, resolve, schedule_of
@@ -224,6 +225,7 @@ def _check(config: FitConfig) -> None:
     folder = open_folder(config, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
     numbers = resolve(config, folder)
     schedule_of(config, numbers)
+    check_evaluations(config.evaluation, folder.tokenizer)
     if not config.resume:
         check_source(config.model, folder=folder, length=numbers.length)
 

@@ -23,6 +23,7 @@ from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
 from trainer.errors import TrainingError
+from trainer.evaluate.run import check_evaluations
 from trainer.initialize.around import Sample, Surroundings
 from trainer.initialize.build import build
 from trainer.initialize.facts import Facts
@@ -99,6 +100,7 @@ def fit_here(config: FitConfig, processes: Processes) -> Path:
     notes: list[str] = []
     folder = processes.by_all(lambda: open_folder(config, notes.append), first_alone=True)
     numbers = processes.by_all(lambda: resolve(config, folder))
+    processes.by_first(lambda: check_evaluations(config.evaluation, folder.tokenizer))
     schedule = schedule_of(config, numbers)
     prompts = processes.by_all(lambda: read_prompts(config.prompts) if config.prompts else [])
     tokenizer = processes.by_all(lambda: open_tokenizer(tokenizer_of(folder)) if prompts else None)

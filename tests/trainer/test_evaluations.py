@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def config(tokens: Path, run: Path, *, every: int | None = 2, minutes: float = 5
         batch=BatchConfig(micro=2),
         trainer=TrainerConfig(max_steps=STEPS, accelerator="cpu", precision="32-true", val_check_interval=2),
         checkpoint=CheckpointConfig(keep=9),
-        evaluation=EvaluationConfig(every=every, tasks=("any",) if every else (), minutes=minutes),
+        evaluation=EvaluationConfig(every=every, perplexity=(str(tokens),) if every else (), minutes=minutes),
         run=str(run),
     )
 
@@ -87,7 +88,7 @@ def evaluate_by(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     def command(checkpoint: Path, file: Path) -> Sequence[str]:
         return [sys.executable, "-c", BEGIN + program, str(checkpoint), str(file)]
 
-    monkeypatch.setattr(wiring, "evaluate_command", lambda words: command)
+    monkeypatch.setattr(wiring, "evaluate_command", lambda settings, device: command)
 
 
 def weights(run: Path, step: int) -> dict[str, object]:
@@ -155,7 +156,7 @@ def test_a_command_that_cannot_be_started_costs_the_run_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(
-        wiring, "evaluate_command", lambda words: lambda checkpoint, file: ["/no/such/program"]
+        wiring, "evaluate_command", lambda settings, device: lambda checkpoint, file: ["/no/such/program"]
     )
     run = tmp_path / "run"
     fit(config(tokens, run))
@@ -167,7 +168,7 @@ PROGRAM = """
 import os, sys
 from trainer.callbacks import wiring
 words = [sys.executable, "-c", os.environ["EVALUATION"]]
-wiring.evaluate_command = lambda _: lambda checkpoint, file: [*words, str(checkpoint), str(file)]
+wiring.evaluate_command = lambda *_: lambda checkpoint, file: [*words, str(checkpoint), str(file)]
 from trainer.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -185,7 +186,7 @@ def start(program: str, *words: str | Path) -> subprocess.Popen[str]:
 
 def words_of(tokens: Path, run: Path) -> list[str | Path]:
     often = ["--trainer.val-check-interval", "2", "--checkpoint.keep", "9", "--evaluation.every", "4"]
-    return [*TINY, "--data.path", tokens, "--run", run, *often, "--evaluation.tasks", "any"]
+    return [*TINY, "--data.path", tokens, "--run", run, *often, "--evaluation.perplexity", tokens]
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +225,36 @@ def test_a_stop_during_an_evaluation_ends_it_and_the_run_continues(
     assert process.returncode == 0, said
     assert_same(run, undisturbed)
     assert (run / "evaluations" / "step-00000006.json").read_text().isdigit()
+
+
+def test_it_finds_what_the_command_finds(tokens: Path, tmp_path: Path) -> None:
+    """The real command, in a run and on its last checkpoint afterwards."""
+    run = tmp_path / "run"
+    last = fit(config(tokens, run, every=6))
+    during = json.loads((run / "evaluations" / "step-00000006.json").read_text())
+    after = tmp_path / "after.json"
+    command = ["evaluate", str(last), "--perplexity", str(tokens), "--out", str(after)]
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", *command],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (name,) = during["results"]
+    found = [content["results"][name]["scores"] for content in (during, json.loads(after.read_text()))]
+    assert found[0] == found[1]
+    assert found[0]["loss"]["value"] > 0
+
+
+def test_an_unknown_task_is_refused_before_the_run(tokens: Path, tmp_path: Path) -> None:
+    words = [*TINY, "--data.path", str(tokens), "--run", "run", "--trainer.val-check-interval", "2"]
+    words += ["--evaluation.every", "2", "--evaluation.tasks", "piqua"]
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", "fit", *words],
+        env=environment(), capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "piqa" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

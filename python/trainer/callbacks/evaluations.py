@@ -15,6 +15,7 @@ from typing import Any
 import pytorch_lightning as lightning
 
 from trainer.callbacks.throughput import Throughput
+from trainer.config import EvaluationConfig
 from trainer.display import Display
 from trainer.launch import child_environment
 from trainer.processes import Processes
@@ -152,8 +153,11 @@ class Evaluations(lightning.Callback):
                 return process.returncode, answer, said
 
 
-def evaluate_command(words: Sequence[str]) -> Callable[[Path, Path], Sequence[str]]:
+def evaluate_command(settings: EvaluationConfig, device: str) -> Callable[[Path, Path], Sequence[str]]:
     """Return what :class:`Evaluations` runs: ``python -m trainer evaluate`` with options."""
+    words = ["--device", device]
+    for name, value in settings.given().items():
+        words += [f"--{name}", ",".join(value) if isinstance(value, list) else str(value)]
     return lambda checkpoint, file: [
         *(sys.executable, "-m", "trainer", "evaluate", str(checkpoint), "--out", str(file)),
         *words,

@@ -21,6 +21,7 @@ from trainer.callbacks.report import Report
 from trainer.callbacks.samples import Samples
 from trainer.callbacks.sources import Sources
 from trainer.callbacks.throughput import Throughput
+from trainer.compute import device_type
 from trainer.config import FitConfig
 from trainer.data import PackedTokens
 from trainer.device import arithmetic_of, device_name
@@ -127,7 +128,7 @@ def watch(
     if config.evaluation.every is not None:
         evaluations.append(
             Evaluations(
-                evaluate_command(config.evaluation.words()),
+                evaluate_command(config.evaluation, device_type(settings.accelerator)),
                 run.checkpoints,
                 run.evaluations,
                 every=config.evaluation.every,

@@ -18,7 +18,7 @@ from trainer.config.commands import (
     presets,
     with_preset,
 )
-from trainer.config.evaluation import EvaluationConfig
+from trainer.config.evaluating import EvaluationConfig
 from trainer.config.exporting import ExportConfig
 from trainer.config.model import ARCHITECTURE, InitConfig, ModelConfig, parse_keep
 from trainer.config.running import (

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from prepcore.arguments import Parser, UsageError, option
-from trainer.config.evaluation import EvaluationConfig
+from trainer.config.evaluating import EvaluationConfig
 from trainer.config.model import ARCHITECTURE, InitConfig, ModelConfig
 from trainer.config.running import ComputeConfig, TrainerConfig, parse_loggers
 from trainer.config.training import BatchConfig, CheckpointConfig, DataConfig, OptimizerConfig, ScheduleConfig

@@ -1,9 +1,9 @@
-"""What ``python -m trainer evaluate`` may be told."""
+"""What ``python -m trainer evaluate`` may be told, and a run that evaluates while it trains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from prepcore.arguments import option, parse_list
 
@@ -60,3 +60,34 @@ class EvaluateConfig:
             raise ValueError("skip is given without suite: wanted --suite, of which it leaves out tasks")
         if self.stride and self.context and self.stride > self.context:
             raise ValueError(f"stride is {self.stride}, wanted at most context, which is {self.context}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is evaluated of checkpoints while a run goes on, as ``python -m trainer evaluate`` does it."""
+
+    every: int | None = option(
+        None, "steps between evaluations, a multiple of those between checkpoints (none)", minimum=1
+    )
+    suite: Literal["h6"] | None = option(None, "as for evaluate", metavar="h6")
+    tasks: tuple[str, ...] = option((), "as for evaluate", metavar="NAME,…", parse=parse_list)
+    perplexity: tuple[str, ...] = option((), "as for evaluate", metavar="PATH,…", parse=parse_list)
+    data: str | None = option(None, "as for evaluate", metavar="DIR")
+    limit: int | None = option(None, "as for evaluate: only the first N documents of each", minimum=1)
+    minutes: float = option(20.0, "an evaluation that takes longer is ended", minimum=0)
+
+    def __post_init__(self) -> None:
+        wanted = bool(self.suite or self.tasks or self.perplexity)
+        if self.every is not None and not wanted:
+            raise ValueError(
+                f"evaluation.every is {self.every}, but there is nothing to evaluate: wanted "
+                "evaluation.suite, evaluation.tasks or evaluation.perplexity"
+            )
+        if self.every is None and (wanted or self.data or self.limit):
+            raise ValueError("evaluation.every is not given, wanted the steps between evaluations")
+
+    def given(self) -> dict[str, Any]:
+        """Return what `evaluate` is told besides the checkpoint and where its results go."""
+        lists = {"tasks": list(self.tasks), "perplexity": list(self.perplexity)}
+        values = {"suite": self.suite, **lists, "data": self.data, "limit": self.limit}
+        return {name: value for name, value in values.items() if value}

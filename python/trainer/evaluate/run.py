@@ -14,7 +14,7 @@ from typing import Any
 
 from prepcore.arguments import UsageError, printable
 from prepcore.report.table import show
-from trainer.config.evaluating import EvaluateConfig
+from trainer.config.evaluating import EvaluateConfig, EvaluationConfig
 from trainer.evaluate.harness import SEEDS, named_tasks, suite_tasks
 from trainer.evaluate.local import LocalData
 from trainer.evaluate.measure import Measure
@@ -112,6 +112,32 @@ def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Mea
             )
         )
     return list({measure.name: measure for measure in reversed(found)}.values())[::-1]
+
+
+def check_evaluations(settings: EvaluationConfig, tokenizer: Path | None) -> None:
+    """Refuse evaluations of a run that cannot be made, before it begins.
+
+    Parameters
+    ----------
+    settings
+        What the run is to evaluate.
+    tokenizer
+        Folder of the tokenizer that its checkpoints will have.
+
+    Raises
+    ------
+    UsageError
+        As `check` would, of such a checkpoint.
+    """
+    if settings.every is None:
+        return
+    if tokenizer is None:
+        raise UsageError(
+            "evaluation.every needs a tokenizer, and the rows of the data have none",
+            "give --data.tokenizer DIR",
+        )
+    for measure in measures_of(EvaluateConfig(checkpoint=[], **settings.given()), [tokenizer]):
+        measure.check()
 
 
 def result_files(checkpoints: Sequence[Path], out: str | None) -> list[Path]:
