@@ -222,4 +222,15 @@ mod tests {
         let error = check_empty(folder.path()).unwrap_err();
         assert!(error.to_string().contains("is not empty"), "{error}");
     }
+
+    #[test]
+    fn the_probe_of_another_process_is_not_somebodys_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let probe = AtomicFile::create(folder.path().join(PROBE)).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        check_empty(folder.path()).unwrap();
+        fs::write(folder.path().join("file"), "x").unwrap();
+        check_empty(folder.path()).unwrap_err();
+        drop(probe);
+    }
 }
