@@ -36,6 +36,9 @@ if $data_only; then
     exit
 fi
 
+say "Plan: what the run will need, before it runs"
+run python -m trainer plan --config demo --data.path $out/tokens --trainer.accelerator cpu
+
 say "What to beat: a bigram model"
 run python examples/bigram.py $out/tokens
 
@@ -58,6 +61,12 @@ run python -m trainer generate $out/runs/deeper/checkpoints/last --prompt "Retur
 say "The loss beside the bigram's"
 run python examples/bigram.py $out/tokens --run $out/runs/demo --run $out/runs/deeper
 
+say "Evaluate both on the documents held out, each token once"
+run python -m trainer evaluate $out/runs/demo/checkpoints/last $out/runs/deeper/checkpoints/last --perplexity $out/tokens
+
+say "Side by side"
+run python -m trainer compare $out/runs/demo $out/runs/deeper --page $out/compare.html
+
 say "What was made"
 cat <<END
 $out/cleaned                    the kept documents; dropped/ says why each of the others went
@@ -66,4 +75,5 @@ $out/tokens                     training rows, and validation/
 $out/runs/demo/report.html      the run on one page; loss.png is the loss alone, metrics.csv has the numbers
 $out/runs/demo/checkpoints/last a model folder: AutoModelForCausalLM.from_pretrained loads it
 $out/runs/deeper                the same for the deeper model
+$out/compare.html               both on one page
 END
