@@ -22,7 +22,7 @@ from tests.trainer.test_cli import TINY, environment, here
 
 pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
 
-from trainer.evaluate import harness
+from trainer.evaluate import tasks
 from trainer.evaluate.harness import LmEvalTask
 from trainer.evaluate.measure import Outcome
 from trainer.evaluate.subject import Subject
@@ -308,7 +308,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     monkeypatch.setitem(sys.modules, "lm_eval.tasks", None)
-    harness.task_manager.cache_clear()
+    monkeypatch.setattr(tasks, "task_manager", tasks.task_manager.__wrapped__)  # nothing from its cache
     assert here("evaluate", model, "--tasks", "arc_easy") == 2
     said = capsys.readouterr().err
     assert "the package lm_eval is not installed" in said
