@@ -41,11 +41,9 @@ def configuration(facts: RunFacts | None) -> dict[str, str]:
     return {each.name: value_of(each.value) for each in settings if each.name not in NOT_COMPARED}
 
 
-def initialization(facts: RunFacts | None) -> dict[str, str]:
+def initialization(found: Mapping[str, Any]) -> dict[str, str]:
     """Return what the first weights were made of; the influence of blocks is too long for a table."""
-    made = dict(facts.initialization) if facts else {}
-    if not made:
-        return {}
+    made = dict(found)
     layers = [layer for layer in made.pop("layers", None) or [] if isinstance(layer, Mapping)]
     if layers:
         made["layers of the source"] = spans([layer.get("source") for layer in layers])
@@ -79,9 +77,13 @@ def data(found: Data) -> dict[str, str]:
     return rows
 
 
-def model(facts: RunFacts | None, sizes: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the sizes of a model, and where and how it was trained."""
-    rows = {name.replace("_", " "): _word(value) for name, value in (sizes or {}).items()}
+def model(sizes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sizes of a model."""
+    return {name.replace("_", " "): _word(value) for name, value in sizes.items()}
+
+
+def training(facts: RunFacts | None) -> dict[str, str]:
+    """Return where and how a model was trained, beside its configuration."""
     about = facts.about if facts else {}
     named = (
         "trained_parameters",
@@ -92,7 +94,7 @@ def model(facts: RunFacts | None, sizes: Mapping[str, Any] | None) -> dict[str, 
         "processes",
         "program",
     )
-    rows |= {name.replace("_", " "): _word(about[name]) for name in named if about.get(name) is not None}
+    rows = {name.replace("_", " "): _word(about[name]) for name in named if about.get(name) is not None}
     rows |= {name: _word(found) for name, found in about.get("versions", {}).items()}
     return rows
 

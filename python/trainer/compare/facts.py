@@ -6,24 +6,22 @@ null. What is compared is named by letters; ``compared`` says what each stands f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
 from trainer import __version__
 from trainer.compare import differences
 from trainer.compare.continuations import generated, logged
-from trainer.compare.evaluations import Evaluation, evaluations_of
+from trainer.compare.gathered import Gathered
 from trainer.compare.logs import MEASURED, Log, at_equal
+from trainer.compare.remarks import remarks
 from trainer.compare.scores import NOISE_FORMULA, Scored, score_facts
-from trainer.compare.subjects import Compared, open_compared
-from trainer.compare.validation import Data, HeldOut
+from trainer.compare.subjects import open_compared
+from trainer.compare.validation import HeldOut
 from trainer.config.comparing import CompareConfig
-from trainer.flops import FORMULA, LlamaSizes
-from trainer.initialize.source import DESCRIPTION
-from trainer.report.data import data_of
-from trainer.report.facts import RunFacts, read_json
+from trainer.flops import FORMULA
 
 FORMAT_VERSION = 1
 
@@ -31,61 +29,6 @@ AXES = {"tokens": "tokens", "flops": "flops", "hours": "hours", "steps": "step"}
 """The axes by the names of their options, and what a point calls them."""
 
 Facts = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """All that the files say of one of those that are compared.
-
-    Attributes
-    ----------
-    compared
-        Which it is.
-    log
-        Its log; None outside of a run.
-    data
-        The manifests of what it was trained on.
-    sizes
-        Of its model; None where no file tells.
-    evaluations
-        By step.
-    strange
-        Files in the place of evaluations that are none.
-    """
-
-    compared: Compared
-    log: Log | None
-    data: Data
-    sizes: LlamaSizes | None
-    evaluations: Sequence[Evaluation]
-    strange: Sequence[str]
-
-    @classmethod
-    def of(cls, compared: Compared) -> Gathered:
-        """Read the files; what is missing is left out."""
-        facts = RunFacts.gather(compared.run) if compared.run else None
-        about = facts.about if facts else {}
-        sizes = _sizes(compared, about)
-        flops = about.get("flops_per_token")
-        if flops is None and sizes is not None and about.get("sequence_length"):
-            flops = sizes.flops_per_token(about["sequence_length"])
-        log = None
-        if facts is not None:
-            log = Log.of(facts, flops, None if compared.whole else compared.step)
-        evaluations, strange = evaluations_of(compared)
-        return cls(
-            compared,
-            log,
-            data_of(facts) if facts else [],
-            sizes,
-            evaluations,
-            [str(path) for path in strange],
-        )
-
-    @property
-    def facts(self) -> RunFacts | None:
-        """Its run."""
-        return self.log.facts if self.log else None
 
 
 def compare(config: CompareConfig, prompts: Sequence[str] = ()) -> Facts:
@@ -122,20 +65,8 @@ def compare(config: CompareConfig, prompts: Sequence[str] = ()) -> Facts:
         "score_curves": _score_curves(everything),
         "samples": _samples(config, everything, prompts),
         "differences": _differences(everything),
-        "notes": _notes(everything, described),
+        "notes": remarks(everything, described, config.checkpoint),
     }
-
-
-def _sizes(compared: Compared, about: Mapping[str, Any]) -> LlamaSizes | None:
-    """Read the sizes of a model from ``run.json``, or from the description of the checkpoint."""
-    try:
-        if about.get("sizes"):
-            return LlamaSizes(**about["sizes"])
-        if compared.checkpoint is not None:
-            return LlamaSizes.of_description(read_json(compared.checkpoint / DESCRIPTION))
-    except (AttributeError, TypeError):
-        pass
-    return None
 
 
 def _curves(each: Gathered) -> Facts:
@@ -262,42 +193,8 @@ def _differences(everything: Sequence[Gathered]) -> Facts:
 
     return {
         "configuration": rows(lambda each: differences.configuration(each.facts)),
-        "initialization": rows(lambda each: differences.initialization(each.facts)),
+        "initialization": rows(lambda each: differences.initialization(each.initialization)),
         "data": rows(lambda each: differences.data(each.data)),
-        "model": rows(lambda each: differences.model(each.facts, asdict(each.sizes) if each.sizes else None)),
+        "model": rows(lambda each: differences.model(asdict(each.sizes) if each.sizes else {})),
+        "training": rows(lambda each: differences.training(each.facts)),
     }
-
-
-def _notes(everything: Sequence[Gathered], described: Sequence[Facts]) -> list[str]:
-    """Say what a reader has to know of the figures."""
-    notes = []
-    for each, about in zip(everything, described, strict=True):
-        key = each.compared.key
-        if each.log is not None:
-            if each.log.not_finite:
-                count = each.log.not_finite
-                some = (
-                    "1 line of the log has a loss"
-                    if count == 1
-                    else f"{count:,} lines of the log have a loss"
-                )
-                notes.append(f"{key}: {some} that is no number; left out")
-            if each.log.unreadable:
-                notes.append(f"{key}: {each.log.unreadable:,} lines of the log cannot be read; left out")
-            if not each.log.facts.lines:
-                notes.append(f"{key}: the run has logged nothing yet")
-        began = each.facts.initialization.get("source") if each.facts else None
-        if began:
-            notes.append(
-                f"{key}: it began with the weights of {began}; what was spent on those is not in its tokens, "
-                "FLOPs and time"
-            )
-        if each.compared.whole and each.compared.checkpoint is None:
-            notes.append(f"{key}: the run has no checkpoint, so it has no scores and continues no prompts")
-        if about["total_steps"] and about["kind"] == "run" and (about["step"] or 0) < about["total_steps"]:
-            notes.append(
-                f"{key}: {about['step'] or 0:,} of {about['total_steps']:,} steps are done, and a loss falls "
-                "most as the learning rate ends"
-            )
-        notes += [f"{key}: {path} is no results file of this version" for path in each.strange]
-    return notes

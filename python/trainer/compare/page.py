@@ -127,7 +127,7 @@ def _scores(facts: Facts) -> str:
         if any(each["key"] in row["entries"] for row in facts["scores"])
     ]
     main = [row for row in facts["scores"] if row["main"]]
-    cells = [(row["name"], row["metric"], *_score_cells(row, keys)) for row in main]
+    cells = [(row["name"], row["metric"], *_score_cells(facts, row, keys)) for row in main]
     several = len(keys) > 1
     said = "Score ± its standard error."
     if several:
@@ -136,7 +136,7 @@ def _scores(facts: Facts) -> str:
             "measured with other settings than the best and is not compared."
         )
     shown = html_table(("", "metric", *_columns(facts, keys)), cells, numbers=range(2, 2 + len(keys)))
-    for title, wanted in (("Differences from the first", True), ("Other metrics", False)):
+    for title, wanted in (("Differences", True), ("Other metrics", False)):
         rows = list(tables.score_rows(facts, main=wanted))
         if rows and (several or not wanted):
             listed = html_table(tables.SCORES, rows, numbers=(3, 4, 5))
@@ -144,7 +144,7 @@ def _scores(facts: Facts) -> str:
     return _section("Scores", said, shown)
 
 
-def _score_cells(row: Facts, keys: Sequence[str]) -> list[str]:
+def _score_cells(facts: Facts, row: Facts, keys: Sequence[str]) -> list[str]:
     """Write the scores of a row, each with its mark."""
     entries = row["entries"]
     choose = max if row["higher_is_better"] else min
@@ -155,6 +155,7 @@ def _score_cells(row: Facts, keys: Sequence[str]) -> list[str]:
         if best in (each["from"], each["to"])
     }
     marks = {WITHIN: f" {AS_GOOD}", REFUSED: f" {OTHERWISE}"}
+    marked = tables.letters(facts, row)
     cells = []
     for key in keys:
         if key not in entries:
@@ -163,7 +164,8 @@ def _score_cells(row: Facts, keys: Sequence[str]) -> list[str]:
         entry = entries[key]
         error = "" if entry["stderr"] is None else f" ± {tables.score(entry['stderr'])}"
         mark = f" {BEST}" if key == best and len(entries) > 1 else marks.get(verdicts.get(key, ""), "")
-        cells.append(f"{tables.score(entry['value'])}{error}{mark}")
+        step = marked[key].removeprefix(key)
+        cells.append(f"{tables.score(entry['value'])}{error}{step}{mark}")
     return cells
 
 

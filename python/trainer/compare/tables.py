@@ -8,7 +8,7 @@ from typing import Any
 
 from prepcore.report.table import Table
 from trainer.compare.axes import ALONG, duration, operations
-from trainer.compare.scores import BEYOND, REFUSED, WITHIN
+from trainer.compare.scores import BEYOND, REFUSED, UNKNOWN, WITHIN
 from trainer.report.words import count
 
 Facts = dict[str, Any]
@@ -23,6 +23,7 @@ LONGEST = 400
 
 KINDS = {
     "model": "model",
+    "training": "training",
     "initialization": "first weights",
     "data": "data",
     "configuration": "configuration",
@@ -34,7 +35,7 @@ def tables(facts: Facts) -> list[Table]:
     """Lay a comparison out."""
     keys = [each["key"] for each in facts["compared"]]
     made = [
-        Table("compared", ("", "name", "what"), compared_rows(facts), texts=(1, 2)),
+        Table("compared", ("", "what", "name"), compared_rows(facts), texts=(1, 2)),
         Table("training", TRAINING, training_rows(facts)),
     ]
     if any(each["final"] for each in facts["compared"]):
@@ -55,7 +56,7 @@ def tables(facts: Facts) -> list[Table]:
 
 def compared_rows(facts: Facts) -> list[Cells]:
     """Return a line for each of what is compared: what its letter stands for."""
-    return [(each["key"], each["name"], what_it_is(each)) for each in facts["compared"]]
+    return [(each["key"], what_it_is(each), each["name"]) for each in facts["compared"]]
 
 
 def what_it_is(each: Facts) -> str:
@@ -133,12 +134,12 @@ def equal_rows(facts: Facts) -> list[Cells]:
     ]
 
 
-SCORES = ("", "metric", "", "score", "error", "minus first", "")
+SCORES = ("", "metric", "", "score", "error", "difference", "")
 """Names of the columns of :func:`score_rows`."""
 
 
 def score_rows(facts: Facts, *, main: bool) -> Iterator[Cells]:
-    """Return a line for each score, each but the first of its task held against that.
+    """Return a line for each score, each but the first of its task held against one before it.
 
     Parameters
     ----------
@@ -150,15 +151,15 @@ def score_rows(facts: Facts, *, main: bool) -> Iterator[Cells]:
     for row in facts["scores"]:
         if row["main"] != main:
             continue
-        keys = list(row["entries"])
-        against = {each["to"]: each for each in row["differences"] if each["from"] == keys[0]}
-        for key, entry in row["entries"].items():
+        against = references(row)
+        marked = letters(facts, row)
+        for place, (key, entry) in enumerate(row["entries"].items()):
             difference = against.get(key)
-            first = key == keys[0]
+            first = place == 0
             yield (
                 row["name"] if first else "",
                 row["metric"] if first else "",
-                key,
+                marked[key],
                 score(entry["value"]),
                 "-" if entry["stderr"] is None else score(entry["stderr"]),
                 signed(difference["difference"]) if difference else "",
@@ -166,11 +167,47 @@ def score_rows(facts: Facts, *, main: bool) -> Iterator[Cells]:
             )
 
 
+def letters(facts: Facts, row: Facts) -> dict[str, str]:
+    """Return the letters of a row of scores, with the step where it is not that of the checkpoint."""
+    steps = {each["key"]: each["checkpoint_step"] for each in facts["compared"]}
+    return {
+        key: key if entry["step"] in (None, steps[key]) else f"{key}, step {entry['step']:,}"
+        for key, entry in row["entries"].items()
+    }
+
+
+def references(row: Facts) -> dict[str, Facts]:
+    """Choose for each score which of its differences is shown: from the first one it is comparable with."""
+    chosen: dict[str, Facts] = {}
+    for each in row["differences"]:
+        before = chosen.get(each["to"])
+        if before is None or (before["verdict"] == REFUSED and each["verdict"] != REFUSED):
+            chosen[each["to"]] = each
+    return chosen
+
+
 def verdict(difference: Facts) -> str:
     """Say what is to be thought of a difference."""
-    return (
-        f"{difference['verdict']}: {difference['why']}" if difference["why"] else str(difference["verdict"])
-    )
+    if difference["verdict"] == REFUSED:
+        return "other settings"
+    if difference["verdict"] == UNKNOWN:
+        return f"unknown, from {difference['from']}"
+    return f"{difference['verdict']} of {difference['from']}"
+
+
+def refusals(facts: Facts) -> list[str]:
+    """Say which scores are compared with none before them, and why."""
+    told: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for row in facts["scores"]:
+        for each in references(row).values():
+            if each["verdict"] == REFUSED:
+                others, names = told.setdefault((each["from"], each["why"]), ({}, {}))
+                others[each["to"]] = None
+                names[row["name"]] = None
+    return [
+        f"{', '.join(names)} of {' '.join(others)} not compared with {first}: {why}"
+        for (first, why), (others, names) in told.items()
+    ]
 
 
 def score(value: float) -> str:
@@ -192,8 +229,7 @@ def notes(facts: Facts) -> list[str]:
             f"a difference is within noise where {facts['noise_formula']}, s and t the standard errors, as "
             "if they were independent; on the same questions that is cautious"
         )
-    if REFUSED in verdicts:
-        lines.append("scores that were measured with other settings are not compared")
+    lines += refusals(facts)
     if any(each["flops"] for each in facts["compared"]):
         lines.append(f"FLOPs are tokens · ({facts['flops_formula']}), N without the input embedding")
     if any(each["hours"] for each in facts["compared"]):
