@@ -162,7 +162,7 @@ def _score_cells(facts: Facts, row: Facts, keys: Sequence[str]) -> list[str]:
             cells.append("-")
             continue
         entry = entries[key]
-        error = "" if entry["stderr"] is None else f" ± {tables.score(entry['stderr'])}"
+        error = "" if entry["stderr"] is None else f" ± {tables.score(entry['stderr'], entry['value'])}"
         mark = f" {BEST}" if key == best and len(entries) > 1 else marks.get(verdicts.get(key, ""), "")
         step = marked[key].removeprefix(key)
         cells.append(f"{tables.score(entry['value'])}{error}{step}{mark}")

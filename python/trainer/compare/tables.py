@@ -161,8 +161,8 @@ def score_rows(facts: Facts, *, main: bool) -> Iterator[Cells]:
                 row["metric"] if first else "",
                 marked[key],
                 score(entry["value"]),
-                "-" if entry["stderr"] is None else score(entry["stderr"]),
-                signed(difference["difference"]) if difference else "",
+                "-" if entry["stderr"] is None else score(entry["stderr"], entry["value"]),
+                signed(difference["difference"], entry["value"]) if difference else "",
                 verdict(difference) if difference else "",
             )
 
@@ -210,14 +210,24 @@ def refusals(facts: Facts) -> list[str]:
     ]
 
 
-def score(value: float) -> str:
-    """Write a score: shares with four digits, figures of another size with two."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+def score(value: float, beside: float | None = None) -> str:
+    """Write a score: shares with four digits, figures of another size with two.
+
+    Parameters
+    ----------
+    value
+        The score, its error, or a difference.
+    beside
+        The score that it belongs to, whose digits it gets.
+    """
+    return f"{value:.4f}" if abs(value if beside is None else beside) < 10 else f"{value:,.2f}"
 
 
-def signed(value: float | None) -> str:
-    """Write a difference."""
-    return "-" if value is None else f"{'+' if value >= 0 else '-'}{score(abs(value))}"
+def signed(difference: float | None, beside: float) -> str:
+    """Write a difference from a score."""
+    if difference is None:
+        return "-"
+    return f"{'+' if difference >= 0 else '-'}{score(abs(difference), beside)}"
 
 
 def notes(facts: Facts) -> list[str]:
