@@ -103,7 +103,7 @@ def test_noise_is_two_standard_errors_of_the_difference(tmp_path: Path) -> None:
     assert [tuple(row) for row in scores.rows] == [
         ("near", "acc", "A", "0.5000", "0.0300", "", ""),
         ("", "", "B", "0.5900", "0.0400", "+0.0900", "within noise of A"),
-        ("", "", "C", "0.7000", "-", "+0.2000", "unknown, from A"),
+        ("", "", "C", "0.7000", "-", "+0.2000", "noise unknown (A)"),
         ("far", "acc", "A", "0.5000", "0.0300", "", ""),
         ("", "", "B", "0.3900", "0.0400", "-0.1100", "beyond noise of A"),
     ]
@@ -122,7 +122,7 @@ def test_noise_is_two_standard_errors_of_the_difference(tmp_path: Path) -> None:
         ({"version": "2.0"}, "task version 1.0 and 2.0"),
         ({"dtype": "bf16"}, "dtype fp32 and bf16"),
         ({"bos": True}, "bos none and True"),
-        ({"documents": 99}, "documents 100 and 99"),
+        ({"documents": 99}, "documents scored 100 and 99"),
     ],
 )
 def test_scores_of_other_settings_are_not_compared(
@@ -200,14 +200,36 @@ def test_a_run_has_the_newest_scores_of_its_checkpoint_and_their_course(tmp_path
 def test_the_best_may_be_the_lowest(tmp_path: Path) -> None:
     low = result(20.0, 1.0, metric="perplexity", higher_is_better=False)
     high = result(25.0, 1.0, metric="perplexity", higher_is_better=False)
-    low["scores"]["bits_per_byte"] = {"value": 1.5, "stderr": None}
+    low["scores"]["loss"] = {"value": 3.0, "stderr": None}
     facts = compared(model(tmp_path / "a", {"text": high}), model(tmp_path / "b", {"text": low}))
     html = page(facts)
     assert "20.00 ± 1.00 ●" in html
     assert "25.00 ± 1.00<" in html
     others = [row for row in facts["scores"] if not row["main"]]
-    assert [(row["metric"], list(row["entries"])) for row in others] == [("bits_per_byte", ["B"])]
+    assert [(row["metric"], list(row["entries"])) for row in others] == [("loss", ["B"])]
     assert "<summary>Other metrics</summary>" in html
+
+
+def test_bits_a_byte_of_a_text_are_compared_between_tokenizers_and_its_perplexity_is_not(
+    tmp_path: Path,
+) -> None:
+    def of_text(perplexity: float, bits: float, **details: int) -> dict[str, Any]:
+        made = result(perplexity, None, metric="perplexity", higher_is_better=False, details=details)
+        made["scores"]["bits_per_byte"] = {"value": bits, "stderr": None}
+        return {"perplexity:text": made}
+
+    first = model(tmp_path / "first", of_text(20.0, 1.5, bytes=1000, tokens=300, context=64))
+    second = model(tmp_path / "second", of_text(50.0, 1.4, bytes=1000, tokens=200, context=64))
+    third = model(tmp_path / "third", of_text(20.0, 1.3, bytes=1000, tokens=300, context=128))
+    facts = compared(first, second, third)
+    perplexity, bits = facts["scores"]
+    assert (perplexity["metric"], bits["metric"]) == ("perplexity", "bits_per_byte")
+    assert perplexity["differences"][0]["why"] == "tokens 300 and 200"
+    assert bits["differences"][0]["difference"] == pytest.approx(-0.1)
+    assert bits["differences"][1]["why"] == "context 64 and 128"
+    (scores,) = (table for table in tables(facts) if table.title == "scores")
+    assert [row[6] for row in scores.rows[:2]] == ["", "other settings"]
+    assert [row[6] for row in scores.rows[3:5]] == ["", "noise unknown (A)"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,6 @@ def training(facts: RunFacts | None) -> dict[str, str]:
     """Return where and how a model was trained, beside its configuration."""
     about = facts.about if facts else {}
     named = (
-        "trained_parameters",
         "sequence_length",
         "tokens_per_step",
         "device",
@@ -94,7 +93,10 @@ def training(facts: RunFacts | None) -> dict[str, str]:
         "processes",
         "program",
     )
-    rows = {name.replace("_", " "): _word(about[name]) for name in named if about.get(name) is not None}
+    rows = {}
+    if about.get("trained_parameters") != about.get("parameters"):
+        rows["trained parameters"] = _word(about["trained_parameters"])
+    rows |= {name.replace("_", " "): _word(about[name]) for name in named if about.get(name) is not None}
     rows |= {name: _word(found) for name, found in about.get("versions", {}).items()}
     return rows
 

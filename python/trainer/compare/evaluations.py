@@ -20,6 +20,12 @@ IN_CHECKPOINT = "evaluation.json"
 IN_RUN = "evaluations"
 """The folder of a run that has those made during training, ``step-00000100.json`` and so on."""
 
+BITS_PER_BYTE = "bits_per_byte"
+"""The metric of a text that is the same for whatever tokens it was cut into."""
+
+TOKENS = "tokens"
+"""The setting that all other metrics of a text depend on."""
+
 COMMON = ("dtype", "bos")
 """Settings of a whole evaluation that decide each of its results."""
 
@@ -39,7 +45,8 @@ class Result:
     scores
         By metric: value and standard error, the latter None where none is known.
     settings
-        What decides it: that of the measure, number type, beginning token, version of the task, documents.
+        What decides it: that of the measure, number type, beginning token, version of the task, documents; of
+        a text, what it was cut into.
     """
 
     step: int | None
@@ -132,13 +139,14 @@ def _result(found: Mapping[str, Any], common: Mapping[str, Any], step: int | Non
         for metric, score in found["scores"].items()
         if score["value"] is not None
     }
-    own = {"task version": found.get("version"), "documents": found.get("documents")}
+    own = {"task version": found.get("version"), "documents scored": found.get("documents")}
     details = found.get("details", {})
-    shots = {"shots": details["shots"]} if "shots" in details else {}
+    decided = ("shots",) if BITS_PER_BYTE not in scores else ("context", "stride", "bytes", TOKENS)
+    own |= {name: details[name] for name in decided if name in details}
     return Result(
         step,
         found["main"],
         bool(found.get("higher_is_better", True)),
         scores,
-        {**common, **shots, **found.get("settings", {}), **own},
+        {**common, **found.get("settings", {}), **own},
     )

@@ -13,6 +13,7 @@ from trainer.compare import drawing, tables
 from trainer.compare.facts import AXES
 from trainer.compare.scores import REFUSED, WITHIN
 from trainer.report.page import PAGE_STYLE
+from trainer.report.words import sentence
 
 STYLE = PAGE_STYLE + Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
@@ -126,8 +127,8 @@ def _scores(facts: Facts) -> str:
         for each in facts["compared"]
         if any(each["key"] in row["entries"] for row in facts["scores"])
     ]
-    main = [row for row in facts["scores"] if row["main"]]
-    cells = [(row["name"], row["metric"], *_score_cells(facts, row, keys)) for row in main]
+    shown_rows = [row for row in facts["scores"] if row["shown"]]
+    cells = [(row["name"], row["metric"], *_score_cells(facts, row, keys)) for row in shown_rows]
     several = len(keys) > 1
     said = "Score ± its standard error."
     if several:
@@ -137,7 +138,7 @@ def _scores(facts: Facts) -> str:
         )
     shown = html_table(("", "metric", *_columns(facts, keys)), cells, numbers=range(2, 2 + len(keys)))
     for title, wanted in (("Differences", True), ("Other metrics", False)):
-        rows = list(tables.score_rows(facts, main=wanted))
+        rows = list(tables.score_rows(facts, shown=wanted))
         if rows and (several or not wanted):
             listed = html_table(tables.SCORES, rows, numbers=(3, 4, 5))
             shown += f"<details><summary>{title}</summary>{listed}</details>"
@@ -211,7 +212,7 @@ def _differences(facts: Facts, kind: str, said: str) -> str:
 
 def _notes(facts: Facts) -> str:
     lines = [line.removeprefix("note: ") for line in tables.notes(facts)]
-    return _section("Notes", "", "".join(f"<p>{inert(line[:1].upper() + line[1:])}.</p>" for line in lines))
+    return _section("Notes", "", "".join(f"<p>{inert(sentence(line))}</p>" for line in lines))
 
 
 def _columns(facts: Facts, keys: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from trainer.compare.evaluations import Evaluation, Result
+from trainer.compare.evaluations import BITS_PER_BYTE, TOKENS, Evaluation, Result
 from trainer.compare.subjects import Compared
 
 STANDARD_ERRORS = 2.0
@@ -77,12 +77,13 @@ def score_facts(scored: Sequence[Scored]) -> list[dict[str, Any]]:
     return rows
 
 
-def settings_differences(a: Result, b: Result) -> list[str]:
-    """Say in which settings two results differ, a word or two each."""
+def settings_differences(a: Result, b: Result, metric: str = "") -> list[str]:
+    """Say in which settings that a metric depends on two results differ, a word or two each."""
+    idle = (*IDLE, TOKENS) if metric == BITS_PER_BYTE else IDLE
     told = []
     for name in _in_order([list(a.settings), list(b.settings)]):
         ours, theirs = a.settings.get(name), b.settings.get(name)
-        if ours != theirs and name not in IDLE:
+        if ours != theirs and name not in idle:
             told.append(f"{name} {_word(ours)} and {_word(theirs)}")
     return told
 
@@ -100,15 +101,17 @@ def _row(name: str, metric: str, found: Mapping[str, Result]) -> dict[str, Any]:
         if metric in result.scores
     }  # fmt: skip
     first = next(iter(found.values()))
+    better = first.higher_is_better if metric == first.main else False if metric == BITS_PER_BYTE else None
     differences = []
     for a, b in combinations(entries, 2):
-        told = settings_differences(found[a], found[b])
+        told = settings_differences(found[a], found[b], metric)
         differences.append(_difference(a, b, entries, told))
     return {
         "name": name,
         "metric": metric,
         "main": metric == first.main,
-        "higher_is_better": first.higher_is_better if metric == first.main else None,
+        "shown": metric in (first.main, BITS_PER_BYTE),
+        "higher_is_better": better,
         "entries": entries,
         "differences": differences,
     }
@@ -131,6 +134,7 @@ def _mean_row(name: str, scored: Sequence[Scored]) -> dict[str, Any]:
         "name": name,
         "metric": "mean",
         "main": True,
+        "shown": True,
         "higher_is_better": True,
         "entries": entries,
         "differences": differences,

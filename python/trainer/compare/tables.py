@@ -43,7 +43,7 @@ def tables(facts: Facts) -> list[Table]:
     if facts["at_equal"]["places"]:
         made.append(Table(equal_title(facts), ("", *equal_places(facts)), equal_rows(facts)))
     if facts["scores"]:
-        made.append(Table("scores", SCORES, list(score_rows(facts, main=True)), texts=(1, 2, 6)))
+        made.append(Table("scores", SCORES, list(score_rows(facts, shown=True)), texts=(1, 2, 6)))
     made += [
         Table(f"continued: {entry['prompt']}", ("", "step", ""), list(_texts(entry)), texts=(2,))
         for entry in facts["samples"]["prompts"]
@@ -138,18 +138,18 @@ SCORES = ("", "metric", "", "score", "error", "difference", "")
 """Names of the columns of :func:`score_rows`."""
 
 
-def score_rows(facts: Facts, *, main: bool) -> Iterator[Cells]:
+def score_rows(facts: Facts, *, shown: bool) -> Iterator[Cells]:
     """Return a line for each score, each but the first of its task held against one before it.
 
     Parameters
     ----------
     facts
         The comparison.
-    main
-        Whether the metrics that stand for their tasks are wanted, or all others.
+    shown
+        Whether the metrics that stand for their tasks are wanted, and bits a byte, or all others.
     """
     for row in facts["scores"]:
-        if row["main"] != main:
+        if row["shown"] != shown:
             continue
         against = references(row)
         marked = letters(facts, row)
@@ -191,7 +191,7 @@ def verdict(difference: Facts) -> str:
     if difference["verdict"] == REFUSED:
         return "other settings"
     if difference["verdict"] == UNKNOWN:
-        return f"unknown, from {difference['from']}"
+        return f"noise unknown ({difference['from']})"
     return f"{difference['verdict']} of {difference['from']}"
 
 
