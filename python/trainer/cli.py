@@ -12,6 +12,7 @@ from prepcore.arguments import Command, Program, UsageError
 from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config.comparing import CompareConfig
 from trainer.config.evaluating import EvaluateConfig
 from trainer.config.planning import PlanConfig
 from trainer.launch import end_with_parent, launch
@@ -79,6 +80,13 @@ EXPORT_EXAMPLES = """
   python -m trainer export runs/demo/checkpoints/last --out demo-bf16 --license apache-2.0
 """
 
+COMPARE_EXAMPLES = """
+  runs:        python -m trainer compare runs/first runs/second
+  equal time:  python -m trainer compare runs/* --axis hours --page compared.html
+  checkpoints: python -m trainer compare small=runs/small/checkpoints/best large=runs/large/checkpoints/best
+                 --prompts prompts.txt --temperature 0
+"""
+
 
 EVALUATE_EXAMPLES = """
   the leaderboard: python -m trainer evaluate runs/demo/checkpoints/last --suite h6
@@ -132,6 +140,13 @@ def program() -> Program:
                 lambda: ExportConfig,
                 _export,
                 examples=EXPORT_EXAMPLES,
+            ),
+            Command(
+                "compare",
+                "put runs and checkpoints side by side: losses, scores, texts, configuration",
+                lambda: CompareConfig,
+                _compare,
+                examples=COMPARE_EXAMPLES,
             ),
         ],
         examples=EXAMPLES,
@@ -287,3 +302,13 @@ def _export(config: ExportConfig) -> int:
     quiet_transformers()
     print(export(config))  # noqa: T201
     return 0
+
+
+@needs_training_packages
+def _compare(config: CompareConfig) -> int:
+    if config.prompts is not None:
+        prepare_threads()
+        quiet_transformers()
+    from trainer.compare.command import run
+
+    return run(config)

@@ -13,7 +13,6 @@ from transformers import LlamaForCausalLM
 from prepcore.arguments import UsageError
 from prepcore.arguments.program import Terminated
 from trainer.callbacks.metrics import validated
-from trainer.callbacks.samples import read_prompts
 from trainer.callbacks.wiring import watch
 from trainer.checkpoint import HuggingFaceCheckpoint
 from trainer.checks import check_accelerator, check_fit, tokenizer_of
@@ -35,6 +34,7 @@ from trainer.mixture import Mixture
 from trainer.model import LlamaModule
 from trainer.precision import resolve_precision
 from trainer.processes import Processes, starts_processes
+from trainer.prompts import read_prompts
 from trainer.replay import replay_note
 from trainer.report.facts import RunFacts
 from trainer.report.sections import headline

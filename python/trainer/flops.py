@@ -16,7 +16,9 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol, Self
 
 FORMULA = "6·N + 12·L·h·S"
@@ -78,6 +80,18 @@ class LlamaSizes:
             attention_bias=bool(getattr(config, "attention_bias", False)),
             feed_forward_bias=bool(getattr(config, "mlp_bias", False)),
         )
+
+    @classmethod
+    def of_description(cls, described: Mapping[str, Any]) -> Self:
+        """Read the sizes from a ``config.json``, which may leave out what has a default in transformers.
+
+        Raises
+        ------
+        AttributeError
+            When it says nothing of a size that has none.
+        """
+        defaults = {"num_key_value_heads": None, "tie_word_embeddings": False}
+        return cls.of(SimpleNamespace(**{**defaults, **described}))
 
     @property
     def attention_width(self) -> int:

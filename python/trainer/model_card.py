@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 
 from prepcore.arguments import UsageError
-from prepcore.mixture.recipe import Recipe
 from trainer import __version__
 from trainer.evaluate.card import scores_section
 from trainer.evaluate.results import NAME as RESULTS
 from trainer.evaluate.results import read as read_results
+from trainer.report.data import data_of
 from trainer.report.facts import RunFacts, read_json
 from trainer.report.words import count, figure
 from trainer.run_folder import RunFolder, step_of
@@ -91,7 +91,7 @@ class Card:
             description=read_json(folder / "config.json"),
             step=step_of(folder) if facts else None,
             facts=facts,
-            data=_data_of(facts) if facts else (),
+            data=data_of(facts) if facts else (),
             evaluation=_evaluation_of(folder),
         )
 
@@ -223,23 +223,3 @@ def _evaluation_of(checkpoint: Path) -> Mapping[str, Any]:
         return read_results(checkpoint / RESULTS)
     except UsageError:  # a card tells what can be read
         return {}
-
-
-def _data_of(facts: RunFacts) -> list[tuple[str, Mapping[str, Any], float | None]]:
-    """Find the manifests of what a run was trained on, as far as they are still there."""
-    path = next((str(setting.value) for setting in facts.settings if setting.name == "data.path"), None)
-    if path is None:
-        return []
-    place = Path(path)
-    if place.is_dir():
-        manifest = read_json(place / "manifest.json")
-        return [(place.resolve().name, manifest, None)] if manifest else []
-    try:
-        recipe = Recipe.read(place)
-    except UsageError:  # a card tells what can be read
-        return []
-    whole = sum(source.rows for source in recipe.sources)
-    return [
-        (source.name, read_json(Path(source.path) / "manifest.json"), source.rows / whole)
-        for source in recipe.sources
-    ]

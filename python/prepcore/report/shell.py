@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from prepcore.arguments import UsageError
 from prepcore.report.inert import inert
 
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -49,3 +50,18 @@ def write_whole(text: str, path: Path) -> None:
         os.replace(temporary, path)  # noqa: PTH105 - over what is there, also where that is another's file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_asked(text: str, path: Path) -> None:
+    """Write a page to where ``--page`` says, in a folder that is made if need be.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(text, path)
+    except OSError as error:
+        raise UsageError(f"--page {path} cannot be written: {error}", "choose another place") from error

@@ -9,7 +9,6 @@ from typing import Any
 import pytorch_lightning as lightning
 from tokenizers import Tokenizer
 
-from prepcore.arguments import UsageError
 from trainer.callbacks.lines import append, cut_after
 from trainer.display import Display
 from trainer.generate import encode_prompt, stream_text, stream_tokens
@@ -85,23 +84,3 @@ class Samples(lightning.Callback):
         ids = encode_prompt(self.tokenizer, prompt, module.model)
         sampled = stream_tokens(module.model, ids, max_new_tokens=NEW_TOKENS, temperature=TEMPERATURE)
         return "".join(stream_text(self.tokenizer, ids, sampled))
-
-
-def read_prompts(path: str) -> list[str]:
-    """Read prompts, one a line; empty lines are skipped.
-
-    Raises
-    ------
-    UsageError
-        When the file cannot be read or holds none.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--prompts {path} cannot be read: {error}", "wanted a text file in UTF-8, a prompt a line"
-        ) from error
-    prompts = [line for line in lines if line.strip()]
-    if not prompts:
-        raise UsageError(f"--prompts {path} has no prompt", "wanted one a line")
-    return prompts

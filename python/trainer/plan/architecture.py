@@ -205,8 +205,7 @@ def _sizes(described: Mapping[str, Any], source: str) -> LlamaSizes:
                 f"{Path(source) / DESCRIPTION} has no {name}, by which parameters are counted",
                 "copy or download the folder again",
             )
-    defaults = {"num_key_value_heads": None, "tie_word_embeddings": False}
-    return LlamaSizes.of(SimpleNamespace(**{**defaults, **described}))
+    return LlamaSizes.of_description(described)
 
 
 def _dropout(model: ModelConfig, described: Mapping[str, Any]) -> float:

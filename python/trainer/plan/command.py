@@ -6,7 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-from prepcore.arguments import UsageError
 from prepcore.report.table import show
 from trainer.config.planning import PlanConfig
 from trainer.plan.facts import plan
@@ -27,16 +26,8 @@ def run(config: PlanConfig) -> int:
     else:
         show(tables(facts), notes(facts))
     if config.page:
-        _write_page(facts, Path(config.page))
+        from prepcore.report.shell import write_asked
+        from trainer.plan.page import page
+
+        write_asked(page(facts), Path(config.page))
     return 0
-
-
-def _write_page(facts: dict[str, object], path: Path) -> None:
-    from prepcore.report.shell import write_whole
-    from trainer.plan.page import page
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page(facts), path)
-    except OSError as error:
-        raise UsageError(f"--page {path} cannot be written: {error}", "choose another place") from error

@@ -14,7 +14,7 @@ from prepcore.report.shell import STYLE, document
 from trainer.flops import flops_in_words
 from trainer.plan import tables
 from trainer.plan.memory import PARTS
-from trainer.report.words import count
+from trainer.report.words import count, sentence
 
 _STYLE = STYLE + Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
@@ -161,7 +161,7 @@ def _advice(facts: Facts) -> str:
         for entry in facts["advice"]["suggestions"]
     )
     said = "Tokens a step and peak learning rate. " + " ".join(
-        _sentence(line) for line in tables.advice_notes(facts)
+        sentence(line) for line in tables.advice_notes(facts)
     )
     return _section(
         "Batch and learning rate in the literature",
@@ -179,13 +179,8 @@ def _model(facts: Facts) -> str:
 def _notes(facts: Facts) -> str:
     rest = [line.removeprefix("note: ") for line in tables.notes(facts)]
     rest = [line for line in rest if line not in tables.advice_notes(facts)]
-    items = "".join(f"<p>{inert(_sentence(line))}</p>" for line in rest)
+    items = "".join(f"<p>{inert(sentence(line))}</p>" for line in rest)
     return f"<section><h2>Notes</h2>{items}</section>" if items else ""
-
-
-def _sentence(line: str) -> str:
-    line = line[:1].upper() + line[1:]
-    return line if line.endswith(".") else f"{line}."
 
 
 def _section(title: str, said: str, inside: str) -> str:

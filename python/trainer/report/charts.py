@@ -1,6 +1,6 @@
-"""Curves over the steps as inline SVG, readable at any width.
+"""Curves over the steps, or over another axis, as inline SVG, readable at any width.
 
-Places along the steps are percentages and heights are pixels, so that letters and lines keep their size while
+Places along the axis are percentages and heights are pixels, so that letters and lines keep their size while
 the picture is as wide as the screen. Colours come from the page's style, by day and by night.
 """
 
@@ -13,19 +13,29 @@ from dataclasses import dataclass
 from prepcore.report.inert import inert
 from prepcore.report.reasons import number
 
-Point = tuple[int, float]
+Point = tuple[float, float]
 
 HEIGHT = 220
 """Height of a chart, in pixels."""
 
 TOP, BOTTOM = 12, 24
-"""Room above the highest line, and below the lowest one for the labels of the steps, in pixels."""
+"""Room above the highest line, and below the lowest one for the labels of the axis, in pixels."""
 
 BUCKETS = 300
 """Pieces of the axis of which each keeps its lowest and its highest point: more cannot be told apart."""
 
 SMOOTHED_FROM = 80
 """Points from which a curve is drawn faintly, with its running mean over it."""
+
+SHAPES = {
+    "circle": "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0Z",
+    "square": "M-3.2 -3.2H3.2V3.2H-3.2Z",
+    "triangle": "M0 -4.2L4.2 3.2H-4.2Z",
+    "diamond": "M0 -4.6L4.6 0L0 4.6L-4.6 0Z",
+    "wedge": "M0 4.2L4.2 -3.2H-4.2Z",
+    "cross": "M-3.6 -3.6L3.6 3.6M-3.6 3.6L3.6 -3.6",
+}
+"""What a point is marked with, drawn around 0, in pixels."""
 
 LOGARITHMIC = 30.0
 """Where the highest value is so many times the median the axis is logarithmic, lest the others lie flat."""
@@ -40,13 +50,19 @@ class Curve:
     name
         What it is called in the legend.
     kind
-        Its class in the style: ``training`` or ``validation``.
+        Its classes in the style, such as ``training`` or ``validation``.
     points
-        Steps and values, in the order of the steps.
+        Places along the axis and values, in their order along the axis.
     dots
         Whether each point is marked: few points that were measured, not many.
     smooth
         Whether a curve of many points is drawn with its running mean.
+    shape
+        What points are marked with: one of `SHAPES`.
+    marks
+        How many points of a curve without dots are marked, by which it is known without its colour.
+    faint
+        Whether what is smooth is drawn as it was, too, faintly.
     """
 
     name: str
@@ -54,6 +70,15 @@ class Curve:
     points: Sequence[Point]
     dots: bool = False
     smooth: bool = False
+    shape: str = "circle"
+    marks: int = 0
+    faint: bool = True
+
+    @property
+    def smoothed(self) -> Sequence[Point]:
+        """The points, or their running mean where it is drawn."""
+        drawn_smooth = self.smooth and len(self.points) >= SMOOTHED_FROM
+        return running_mean(self.points) if drawn_smooth else self.points
 
 
 @dataclass(frozen=True)
@@ -132,15 +157,45 @@ def short(value: float) -> str:
     return number(value)
 
 
+def by_step(step: float) -> str:
+    """Write a step."""
+    return f"{step:,.0f}"
+
+
+@dataclass(frozen=True)
+class Along:
+    """The axis that curves run along.
+
+    Attributes
+    ----------
+    name
+        What it counts, with an article.
+    write
+        Writes a place for below the axis.
+    point
+        Writes a place for beside the value of a point.
+    """
+
+    name: str = "the optimizer steps"
+    write: Callable[[float], str] = by_step
+    point: Callable[[float], str] = "step {:,.0f}".format
+
+
+STEPS = Along()
+"""Optimizer steps, as an axis."""
+
+
 def curves_chart(
     label: str,
     curves: Sequence[Curve],
     *,
-    first: int = 0,
-    last: int | None = None,
+    first: float = 0,
+    last: float | None = None,
     write: Callable[[float], str] = short,
+    along: Along = STEPS,
+    legend: bool = True,
 ) -> str:
-    """Draw curves over the steps.
+    """Draw curves over the steps, or along another axis.
 
     Parameters
     ----------
@@ -149,24 +204,28 @@ def curves_chart(
     curves
         Some may be empty; when all are, nothing is drawn.
     first, last
-        The steps that the axis spans; those of the points where ``last`` is None.
+        What the axis spans; up to the last of the points where ``last`` is None.
     write
         Writes the values beside the axis.
+    along
+        The axis.
+    legend
+        Whether the curves are named below, where they are several.
     """
     curves = [curve for curve in curves if curve.points]
     if not curves:
         return ""
     if last is None:
         last = max(point[0] for curve in curves for point in curve.points)
-    span = max(1, last - first)
+    span = last - first or 1
     scale = Scale.of([value for curve in curves for _, value in curve.points])
     floor = HEIGHT - BOTTOM
 
     def down(value: float) -> float:
         return floor - scale.height(value) * (floor - TOP)
 
-    def along(step: float) -> float:
-        return 100 * (step - first) / span
+    def across(place: float) -> float:
+        return 100 * (place - first) / span
 
     ticks = scale.ticks()
     names = "".join(
@@ -180,29 +239,31 @@ def curves_chart(
     drawn.append('<svg x="0" y="0" width="100%" height="100%" viewBox="0 0 100 ')
     drawn[-1] += f'{HEIGHT}" preserveAspectRatio="none">'
     for curve in curves:
-        smoothed = curve.smooth and len(curve.points) >= SMOOTHED_FROM
-        for points, kind in [(thinned(curve.points), curve.kind + (" faint" if smoothed else ""))] + (
-            [(thinned(running_mean(curve.points)), curve.kind)] if smoothed else []
-        ):
-            path = " ".join(f"{along(step):.2f},{down(value):.1f}" for step, value in points)
+        lines = [(curve.smoothed, curve.kind)]
+        if lines[0][0] is not curve.points and curve.faint:
+            lines.insert(0, (curve.points, f"{curve.kind} faint"))
+        for points, kind in lines:
+            path = " ".join(f"{across(place):.2f},{down(value):.1f}" for place, value in thinned(points))
             drawn.append(f'<polyline class="curve {kind}" points="{path}"></polyline>')
     drawn.append("</svg>")
     for curve in curves:
-        # A single point makes no line.
-        if curve.dots or len(curve.points) == 1:
-            drawn += [
-                f'<circle class="dot {curve.kind}" cx="{along(step):.2f}%" cy="{down(value):.1f}" r="3.5">'
-                f"<title>{inert(f'step {step:,}: {curve.name} {value:.4g}')}</title></circle>"
-                for step, value in curve.points
-            ]
-    for place, step in enumerate(steps := _steps(first, last)):
-        anchor = "start" if place == 0 else "end" if place == len(steps) - 1 else "middle"
-        drawn.append(f'<text x="{along(step):.2f}%" y="{HEIGHT - 6}" text-anchor="{anchor}">{step:,}</text>')
-    named = inert(f"{label}, over the optimizer steps")
-    legend = "".join(f'<span><i class="of-{curve.kind}"></i>{inert(curve.name)}</span>' for curve in curves)
-    legend = legend if len(curves) > 1 else ""
+        drawn += [
+            f'<svg class="dot {curve.kind}" x="{across(place):.2f}%" y="{down(value):.1f}">'
+            f'<path d="{SHAPES[curve.shape]}"></path>'
+            f"<title>{inert(f'{along.point(place)}: {curve.name} {value:.4g}')}</title></svg>"
+            for place, value in _marked(curve)
+        ]
+    for order, place in enumerate(places := _places(first, last)):
+        anchor = "start" if order == 0 else "end" if order == len(places) - 1 else "middle"
+        drawn.append(
+            f'<text x="{across(place):.2f}%" y="{HEIGHT - 6}" text-anchor="{anchor}">'
+            f"{inert(along.write(place))}</text>"
+        )
+    named = inert(f"{label}, over {along.name}")
+    keys = "".join(f'<span><i class="of-{curve.kind}"></i>{inert(curve.name)}</span>' for curve in curves)
+    keys = keys if len(curves) > 1 and legend else ""
     note = "logarithmic axis" if scale.logarithmic else ""
-    caption = f'<figcaption class="legend">{legend}{note}</figcaption>' if legend or note else ""
+    caption = f'<figcaption class="legend">{keys}{note}</figcaption>' if keys or note else ""
     return (
         f'<figure><div class="chart"><svg class="scale" aria-hidden="true" height="{HEIGHT}">{names}</svg>'
         f'<svg class="plot" role="img" aria-label="{named}" height="{HEIGHT}">{"".join(drawn)}</svg></div>'
@@ -210,8 +271,19 @@ def curves_chart(
     )
 
 
+def _marked(curve: Curve) -> Sequence[Point]:
+    """Return the points of a curve that are marked."""
+    points = curve.smoothed
+    # A single point makes no line.
+    if curve.dots or len(points) == 1:
+        return points
+    count = min(curve.marks, len(points))
+    # In the middle of as many pieces, lest curves that begin or end together hide each other there.
+    return [points[(2 * piece + 1) * len(points) // (2 * count)] for piece in range(count)]
+
+
 def thinned(points: Sequence[Point]) -> list[Point]:
-    """Keep the lowest and the highest point of each piece of the axis, in the order of the steps."""
+    """Keep the lowest and the highest point of each piece of a curve, in their order."""
     if len(points) <= 2 * BUCKETS:
         return list(points)
     kept = []
@@ -229,15 +301,19 @@ def running_mean(points: Sequence[Point]) -> list[Point]:
     for _, value in points:
         sums.append(sums[-1] + value)
     means = []
-    for place, (step, _) in enumerate(points):
+    for place, (at, _) in enumerate(points):
         around = min(reach, place, len(points) - 1 - place)
         low, high = place - around, place + around + 1
-        means.append((step, (sums[high] - sums[low]) / (high - low)))
+        means.append((at, (sums[high] - sums[low]) / (high - low)))
     return means
 
 
-def _steps(first: int, last: int) -> list[int]:
-    """Return the steps to name under the axis: its ends and what is round between them."""
-    inner = [int(step) for step in round_values(first, last, about=4)] if last > first + 3 else []
+def _places(first: float, last: float) -> list[float]:
+    """Return the places to name under the axis: its ends and what is round between them."""
+    if last <= first:
+        return [first]
+    inner: list[float] = round_values(first, last, about=4)
+    if isinstance(first, int) and isinstance(last, int):
+        inner = [int(place) for place in inner] if last > first + 3 else []
     margin = 0.14 * (last - first)
-    return [first, *(step for step in inner if first + margin < step < last - margin), last]
+    return [first, *(place for place in inner if first + margin < place < last - margin), last]

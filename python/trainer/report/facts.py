@@ -123,8 +123,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def _settings(path: Path) -> list[Setting]:
     options = {option.key: option for option in options_of(FitConfig)}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    if not isinstance(content, dict):
         return []
     found = []
     for name, value in leaves(content, options):

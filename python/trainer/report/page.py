@@ -9,7 +9,8 @@ from trainer.report import details, sections
 from trainer.report.facts import RunFacts
 from trainer.run_folder import RunFolder
 
-_STYLE = STYLE + Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+PAGE_STYLE = STYLE + Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+"""What pages with curves look like."""
 
 
 def page(facts: RunFacts) -> str:
@@ -29,7 +30,7 @@ def page(facts: RunFacts) -> str:
             details.settings(facts),
         ]
     )
-    return document(title, body, style=_STYLE)
+    return document(title, body, style=PAGE_STYLE)
 
 
 def write_report(run: RunFolder) -> None:

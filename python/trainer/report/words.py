@@ -29,6 +29,19 @@ def figure(text: str | None, digits: int) -> str:
     return f"{float(text):,.{digits}f}" if text else "-"
 
 
+def sentence(line: str) -> str:
+    """Begin a line with a capital, unless it begins with a name, and end it with a full stop.
+
+    Examples
+    --------
+    >>> sentence("all is well"), sentence("runs/demo is not there"), sentence("acc_norm is it.")
+    ('All is well.', 'runs/demo is not there.', 'acc_norm is it.')
+    """
+    first = line.partition(" ")[0]
+    line = line[:1].upper() + line[1:] if first.isalpha() else line
+    return line if line.endswith(".") else f"{line}."
+
+
 def value_of(value: Any) -> str:
     """Write a value as YAML has it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
