@@ -12,6 +12,7 @@ from prepcore.arguments import Command, Program, UsageError
 from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config.judging import JudgeConfig
 from trainer.config.planning import PlanConfig
 from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
@@ -74,6 +75,14 @@ EXPORT_EXAMPLES = """
   python -m trainer export runs/demo/checkpoints/last --out demo-bf16 --license apache-2.0
 """
 
+JUDGE_EXAMPLES = """
+  a local judge:  python -m trainer judge OLD NEW --prompts prompts.txt --judge JUDGE_MODEL
+  a server:       python -m trainer judge OLD NEW --prompts prompts.txt --judge-model gpt-5-mini
+                    --judge-url https://api.openai.com/v1 --judge-key-env OPENAI_API_KEY
+  people:         python -m trainer judge OLD NEW --prompts prompts.txt --human sheet.csv
+                  python -m trainer judge --human-read sheet.csv
+"""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
@@ -100,6 +109,13 @@ def main(words: Sequence[str] | None = None) -> int:
             ),
             Command(
                 "generate", "continue a text", lambda: GenerateConfig, _generate, examples=GENERATE_EXAMPLES
+            ),
+            Command(
+                "judge",
+                "compare the answers of two checkpoints: a judge model, a server, or people",
+                lambda: JudgeConfig,
+                _judge,
+                examples=JUDGE_EXAMPLES,
             ),
             Command(
                 "export",
@@ -235,6 +251,17 @@ def _generate(config: GenerateConfig) -> int:
         sys.stdout.flush()
     sys.stdout.write("\n")
     return 0
+
+
+@needs_training_packages
+def _judge(config: JudgeConfig) -> int:
+    from trainer.judge.command import prepare, run
+
+    comparison = prepare(config)
+    if comparison is not None:
+        prepare_threads()
+        quiet_transformers()
+    return run(config, comparison)
 
 
 @needs_training_packages

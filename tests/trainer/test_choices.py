@@ -126,7 +126,10 @@ def test_templates_hold_columns_and_text(tmp_path: Path) -> None:
         ("{}", "hold no name of a column alone"),
         ("{question:>10}", "hold no name of a column alone"),
         ("{question!r}", "hold no name of a column alone"),
-        ("{context} {question}", r"line 1: there is no 'context', which --template names\n.*question, choices"),
+        (
+            "{context} {question}",
+            r"line 1: there is no 'context', which --template names\n.*question, choices",
+        ),
         ("{question.real}", r"there is no 'question\.real'"),
     ],
 )

@@ -167,7 +167,10 @@ def test_the_measure_scores_what_the_model_writes(subject: Subject, tales: list[
     own = write(
         tmp_path / "own.jsonl",
         {"prompt": prompts[0], "references": ["something else", "no"]},
-        *({"prompt": p, "references": ["no", f" {a}\n"]} for p, a in zip(prompts[1:], answers[1:], strict=True)),
+        *(
+            {"prompt": p, "references": ["no", f" {a}\n"]}
+            for p, a in zip(prompts[1:], answers[1:], strict=True)
+        ),
     )
     outcome = References(path=own, sampling=sampling).run(subject)
     assert outcome.scores["exact_match"].value == pytest.approx(5 / 6)
@@ -217,7 +220,7 @@ def test_mistakes_name_the_line(tmp_path: Path, line: str, said: str) -> None:
 
 
 def test_a_file_that_is_not_there_or_empty_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--references .* cannot be read"):
+    with pytest.raises(UsageError, match=r"--references .* cannot be read"):
         References(path=tmp_path / "none.jsonl").check()
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(UsageError, match="has no record"):

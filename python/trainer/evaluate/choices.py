@@ -1,8 +1,8 @@
-"""A user's own multiple-choice questions: which answer does the model find likeliest?
+"""A user's own multiple-choice questions, scored by which choice the model finds likeliest.
 
-A file of JSON lines or CSV. The choices are a list in the column ``choices`` (in CSV a JSON list), or stand in
-columns ``A``, ``B``, ``C`` and so on; ``answer`` is the number of the right one from 0, its letter, or its text.
-A template makes the prompt of the other columns. Scores are those of lm-eval's multiple-choice tasks.
+A file of JSON lines or CSV. The choices are a list in the column ``choices`` (in CSV a JSON list), or stand
+in columns ``A``, ``B``, ``C`` and so on; ``answer`` is the number of the right one from 0, its letter, or its
+text. A template makes the prompt of the other columns. Scores are those of lm-eval's multiple-choice tasks.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Question:
         """
         choices = _choices(record)
         if len(choices) < 2 or not all(choices):
-            raise UsageError(f"{record.place} has {len([*filter(None, choices)])} choices, wanted two or more")
+            raise UsageError(
+                f"{record.place} has {len([*filter(None, choices)])} choices, wanted two or more"
+            )
         prompt = fill(template, record)
         if not prompt.strip():
             raise UsageError(f"{record.place}: the prompt is empty", "a --template may hold text of its own")
