@@ -12,6 +12,7 @@ from prepcore.arguments import Command, Program, UsageError
 from prepcore.arguments.program import Terminated
 from trainer import __version__
 from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
+from trainer.config.evaluating import EvaluateConfig
 from trainer.config.judging import JudgeConfig
 from trainer.config.planning import PlanConfig
 from trainer.launch import end_with_parent, launch
@@ -31,6 +32,9 @@ TRAINING_PACKAGES = {
     "transformers",
 }
 
+# Likewise of the extra `eval`.
+EVALUATION_PACKAGES = {"accelerate", "datasets", "evaluate", "lm_eval", "rouge_score", "sacrebleu"}
+
 # C0 and C1 control characters but line feed and tab, shown as the replacement character.
 CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -39,6 +43,7 @@ EXAMPLES = """
   python -m trainer fit --config demo --data.path tokens
   python -m trainer fit --resume runs/demo --trainer.max-steps 2000
   python -m trainer generate runs/demo/checkpoints/last --prompt "Once upon a time"
+  python -m trainer evaluate runs/demo/checkpoints/last --perplexity tokens
 """
 
 FIT_EXAMPLES = """
@@ -84,6 +89,13 @@ JUDGE_EXAMPLES = """
 """
 
 
+EVALUATE_EXAMPLES = """
+  the leaderboard: python -m trainer evaluate runs/demo/checkpoints/last --suite h6
+  local files:     python -m trainer evaluate MODEL --tasks hellaswag@0,arc_easy --data DIR --limit 100
+  held-out text:   python -m trainer evaluate MODEL OTHER --perplexity tokens,essays.jsonl
+"""
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     program = Program(
@@ -111,6 +123,11 @@ def main(words: Sequence[str] | None = None) -> int:
                 "generate", "continue a text", lambda: GenerateConfig, _generate, examples=GENERATE_EXAMPLES
             ),
             Command(
+                "evaluate",
+                "score checkpoints: tasks of lm-eval, perplexity",
+                lambda: EvaluateConfig,
+                _evaluate,
+                examples=EVALUATE_EXAMPLES,
                 "judge",
                 "compare the answers of two checkpoints: a judge model, a server, or people",
                 lambda: JudgeConfig,
@@ -147,7 +164,7 @@ def resumed(words: Sequence[str]) -> list[str]:
 
 
 def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], int]:
-    """Say how to install what the extra ``train`` brings where a command misses it."""
+    """Say how to install what the extras ``train`` and ``eval`` bring where a command misses it."""
 
     @functools.wraps(run)
     def checked(config: Config) -> int:
@@ -155,9 +172,11 @@ def needs_training_packages(run: Callable[[Config], int]) -> Callable[[Config], 
             return run(config)
         except ModuleNotFoundError as error:
             name = (error.name or "").partition(".")[0]
-            if name not in TRAINING_PACKAGES:
+            if name not in TRAINING_PACKAGES | EVALUATION_PACKAGES:
                 raise
             hint = "install the extra `train`, in a clone with: pip install '.[train]'"
+            if name in EVALUATION_PACKAGES:
+                hint = "install the extra `eval`, in a clone with: pip install '.[train,eval]'"
             raise UsageError(f"the package {name} is not installed", hint) from error
 
     return checked
@@ -254,6 +273,17 @@ def _generate(config: GenerateConfig) -> int:
 
 
 @needs_training_packages
+def _evaluate(config: EvaluateConfig) -> int:
+    if config.data:
+        from trainer.evaluate.local import forbid_network
+
+        forbid_network()
+    from trainer.evaluate.run import check, evaluate
+
+    work = check(config)
+    prepare_threads()
+    quiet_transformers()
+    return evaluate(config, work)
 def _judge(config: JudgeConfig) -> int:
     from trainer.judge.command import prepare, run
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.trainer.folders import write_byte_tokenizer
 from trainer.config import FitConfig, ModelConfig
 
 SIZES: dict[str, Any] = {
@@ -45,3 +48,18 @@ def dotted(config: FitConfig, **sections: dict[str, Any]) -> FitConfig:
         name: dataclasses.replace(getattr(config, name), **fields) for name, fields in sections.items()
     }
     return dataclasses.replace(config, **changed)
+
+
+def model_folder(path: Path, seed: int = 0, **changes: Any) -> Path:
+    """Write a small Llama whose tokens are characters, with its tokenizer, as a Hugging Face folder."""
+    tiny_llama(
+        seed, **{"max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2, **changes}
+    ).save_pretrained(path)
+    write_byte_tokenizer(path / "tokenizer", 96)
+    (path / "tokenizer" / "tokenizer.json").rename(path / "tokenizer.json")
+    (path / "tokenizer").rmdir()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **special})
+    )
+    return path

@@ -1,6 +1,7 @@
 """Continuations of a user's prompts, held against references: BLEU, ROUGE and exact match.
 
-A file of JSON lines, each ``{"prompt": "…", "reference": "…"}`` or with ``"references": ["…", …]``. BLEU is that of sacrebleu (Post, 2018), ROUGE (Lin, 2004) that of the package rouge-score.
+A file of JSON lines, each ``{"prompt": "…", "reference": "…"}`` or with ``"references": ["…", …]``. BLEU is
+that of sacrebleu (Post, 2018), ROUGE (Lin, 2004) that of the package rouge-score.
 """
 
 from __future__ import annotations

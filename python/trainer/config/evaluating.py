@@ -1,0 +1,62 @@
+"""What ``python -m trainer evaluate`` may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prepcore.arguments import option, parse_list
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Everything that ``python -m trainer evaluate`` may be told."""
+
+    checkpoint: list[str] = option(
+        help="checkpoints, or any Hugging Face folders of causal language models",
+        metavar="CHECKPOINT",
+        positional=True,
+    )
+    suite: Literal["h6"] | None = option(
+        None, "the six tasks of the first Open LLM Leaderboard and their mean", metavar="h6"
+    )
+    skip: list[str] = option(
+        [], "tasks of the suite to leave out; it has no mean then", metavar="NAME,…", parse=parse_list
+    )
+    tasks: list[str] = option(
+        [], "tasks of lm-eval; NAME@SHOTS for another number of examples", metavar="NAME,…", parse=parse_list
+    )
+    perplexity: list[str] = option(
+        [], "token folders or text files to measure perplexity on", metavar="PATH,…", parse=parse_list
+    )
+    text_column: str = option("text", "column with the text in JSONL and Parquet", metavar="NAME")
+    context: int | None = option(
+        None, "tokens before and with the last one of a window of --perplexity (all the model takes)",
+        minimum=1,
+    )  # fmt: skip
+    stride: int | None = option(
+        None, "tokens that a window of --perplexity scores; fewer see more before them (all of a window)",
+        minimum=1,
+    )  # fmt: skip
+    limit: int | None = option(None, "take only the first N documents of each; for trying out", minimum=1)
+    data: str | None = option(None, "local copies of the tasks' sets, read without a network", metavar="DIR")
+    out: str | None = option(
+        None, "results file, or a folder of them (evaluation.json in each checkpoint)", metavar="PATH"
+    )
+    again: bool = option(False, "measure again what the results file has already")
+    dtype: Literal["auto", "bf16", "fp16", "fp32"] = option(
+        "auto", "number type of the weights; auto: bf16 on CUDA, else fp32"
+    )
+    bos: Literal["auto", "on", "off"] = option(
+        "auto", "whether texts begin with the beginning token; auto: as the tokenizer does"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "where to compute")
+    batch_size: int = option(8, "texts scored at once", minimum=1)
+
+    def __post_init__(self) -> None:
+        if not (self.suite or self.tasks or self.perplexity):
+            raise ValueError("there is nothing to measure: wanted --suite, --tasks or --perplexity")
+        if self.skip and not self.suite:
+            raise ValueError("skip is given without suite: wanted --suite, of which it leaves out tasks")
+        if self.stride and self.context and self.stride > self.context:
+            raise ValueError(f"stride is {self.stride}, wanted at most context, which is {self.context}")

@@ -1,0 +1,223 @@
+"""Tasks of lm-eval: its own code makes the prompts, scores them and counts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prepcore.arguments import UsageError
+from trainer.evaluate.local import LocalData
+from trainer.evaluate.measure import Outcome, Score
+from trainer.evaluate.suites import SuiteTask
+from trainer.evaluate.tasks import Leaf, expand, leaves, parse_task, task_manager
+
+if TYPE_CHECKING:
+    from trainer.evaluate.subject import Subject
+
+SEEDS = {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
+"""lm-eval's own defaults."""
+
+PREFERRED = ("acc_norm", "acc", "exact_match", "exact_match,strict-match", "f1", "perplexity")
+"""Which metric stands for a task where no suite says so: the first of these that it has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmEvalTask:
+    """One task of lm-eval, or a group that has a score of its own.
+
+    Attributes
+    ----------
+    task
+        Its name in lm-eval.
+    shots
+        Few-shot examples in a prompt; None where each task of a group has its own number, or a task that is
+        a Python class decides.
+    limit
+        Documents to take from the beginning of each task; None: all.
+    data
+        Where its sets lie; None: on the Hugging Face hub, or in the cache of what came from there.
+    main
+        The metric that stands for it; None: the first of `PREFERRED`.
+    """
+
+    task: str
+    shots: int | None = None
+    limit: int | None = None
+    data: LocalData | None = None
+    main: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``hellaswag@10``."""
+        return self.task if self.shots is None else f"{self.task}@{self.shots}"
+
+    @cached_property
+    def leaves(self) -> list[Leaf]:
+        """The tasks of a group, or the task itself."""
+        return list(leaves(self.task))
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what decides its outcome; local files are known by their sizes."""
+        return {
+            "task": self.task,
+            "shots": self.shots,
+            "limit": self.limit,
+            "data": "hub" if self.data is None else self.data.files(self.leaves),
+            "lm_eval": version("lm_eval"),
+            "seeds": SEEDS,
+        }
+
+    def check(self) -> None:
+        """Find mistakes before torch is imported.
+
+        Raises
+        ------
+        UsageError
+            When shots are asked of a task that has a fixed prompt, or a local file is missing.
+        """
+        fixed = [leaf.name for leaf in self.leaves if leaf.own_shots == 0]
+        if self.shots and fixed:
+            raise UsageError(
+                f"{self.name}: the prompt of {fixed[0]} is fixed at 0 shots in lm-eval", f"give {self.task}@0"
+            )
+        if self.data is not None:
+            self.data.check(self.name, self.leaves, self.shots)
+
+    def run(self, subject: Subject) -> Outcome:
+        """Score an open checkpoint."""
+        return self.outcome(self.evaluate(subject))
+
+    def evaluate(self, subject: Subject, *, samples: bool = False) -> dict[str, Any]:
+        """Return what lm-eval itself returns: ``results``, ``versions``, ``samples`` where asked for.
+
+        Raises
+        ------
+        UsageError
+            When the set cannot be read.
+        """
+        _quiet()
+        import numpy as np
+        import torch
+        from lm_eval.evaluator import evaluate
+        from lm_eval.models.huggingface import HFLM
+
+        random.seed(SEEDS["random"])
+        np.random.seed(SEEDS["numpy"])
+        torch.manual_seed(SEEDS["torch"])
+        few = [leaf.own_shots if self.shots is None else self.shots for leaf in self.leaves]
+        local = self.data.in_place_of_the_hub(spare=not any(few)) if self.data else contextlib.nullcontext()
+        with local:
+            loaded = task_manager().load(self.task)
+            for task in loaded["tasks"].values():
+                shots = task.get_config("num_fewshot") if self.shots is None else self.shots
+                task.set_config(key="num_fewshot", value=shots or 0)
+                task.set_fewshot_seed(seed=SEEDS["fewshot"])
+            model = HFLM(
+                pretrained=subject.model,
+                # As a folder, so that lm-eval opens it as it does by itself.
+                tokenizer=str(subject.folder),
+                add_bos_token=subject.bos,
+                batch_size=subject.batch_size,
+            )
+            with _bars():
+                found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
+        return dict(found)
+
+    def outcome(self, found: Mapping[str, Any]) -> Outcome:
+        """Take the figures of this task, or group, out of what lm-eval returned."""
+        values = found["results"][self.task]
+        scores = {}
+        for key, value in values.items():
+            metric, comma, kept = key.partition(",")
+            if comma and not metric.endswith("_stderr") and isinstance(value, int | float):
+                error = values.get(f"{metric}_stderr,{kept}")
+                known = error if isinstance(error, int | float) and error == error else None
+                scores[metric if kept == "none" else key] = Score(float(value), known)
+        main = self.main or next((name for name in PREFERRED if name in scores), next(iter(scores)))
+        higher = found["higher_is_better"].get(self.task) or {}
+        counts = {name: int(count["effective"]) for name, count in found["n-samples"].items()}
+        details: dict[str, Any] = {"shots": self.shots}
+        if self.task not in counts:
+            details["tasks"] = {
+                leaf: {"documents": counts[leaf], "version": found["versions"].get(leaf)} | _plain(scored)
+                for leaf, scored in found["results"].items()
+                if leaf in counts
+            }
+        stated = found["versions"].get(self.task)
+        return Outcome(
+            scores=scores,
+            main=main,
+            higher_is_better=bool(higher.get(main.partition(",")[0], True)),
+            documents=sum(counts.values()),
+            version=None if stated is None else str(stated),
+            details=details,
+        )
+
+
+def suite_tasks(tasks: Sequence[SuiteTask], *, limit: int | None, data: LocalData | None) -> list[LmEvalTask]:
+    """Return the measures of a suite."""
+    return [
+        LmEvalTask(task=task.task, shots=task.shots, limit=limit, data=data, main=task.metric)
+        for task in tasks
+    ]
+
+
+def named_tasks(words: Sequence[str], *, limit: int | None, data: LocalData | None) -> list[LmEvalTask]:
+    """Return the measures of ``NAME`` and ``NAME@SHOTS``, a tag as each of its tasks.
+
+    Raises
+    ------
+    UsageError
+        When lm-eval does not know a name, or it has no score of its own.
+    """
+    found = []
+    for word in words:
+        name, shots = parse_task(word)
+        for task in expand(name):
+            made = LmEvalTask(task=task, shots=shots, limit=limit, data=data)
+            if shots is None and all("class" not in leaf.config for leaf in made.leaves):
+                own = {leaf.own_shots or 0 for leaf in made.leaves}
+                made = replace(made, shots=own.pop() if len(own) == 1 else None)
+            found.append(made)
+    return found
+
+
+def _plain(scored: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the figures of a task, by metric."""
+    return {
+        key.removesuffix(",none"): value
+        for key, value in scored.items()
+        if "," in key and isinstance(value, int | float)
+    }
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[None]:
+    """Keep what lm-eval prints off standard output; its bars are for terminals alone."""
+    if sys.stderr.isatty():
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    with (
+        Path(os.devnull).open("w") as nothing,
+        contextlib.redirect_stdout(nothing),
+        contextlib.redirect_stderr(nothing),
+    ):
+        yield
+
+
+def _quiet() -> None:
+    """Keep lm-eval and `datasets` to their errors, without a bar for each file."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)

@@ -1,0 +1,261 @@
+"""``python -m trainer evaluate``: every measure on every checkpoint, one after the other."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prepcore.arguments import UsageError, printable
+from prepcore.report.table import show
+from trainer.config.evaluating import EvaluateConfig
+from trainer.evaluate.harness import SEEDS, named_tasks, suite_tasks
+from trainer.evaluate.local import LocalData
+from trainer.evaluate.measure import Measure
+from trainer.evaluate.perplexity import Perplexity
+from trainer.evaluate.results import NAME, Results
+from trainer.evaluate.suites import SUITES
+from trainer.evaluate.table import notes, table
+from trainer.run_folder import check_model_folder
+from trainer.tokenizer import open_tokenizer
+
+WEIGHTS = (".safetensors", ".bin")
+
+BOS = {"auto": None, "on": True, "off": False}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done.
+
+    Attributes
+    ----------
+    measures
+        In order.
+    places
+        The checkpoints with their results files.
+    """
+
+    measures: Sequence[Measure]
+    places: Sequence[tuple[Path, Path]]
+
+
+def check(config: EvaluateConfig) -> Work:
+    """Find mistakes before the seconds that importing torch takes, and return what is to be done.
+
+    Raises
+    ------
+    UsageError
+        When a checkpoint is no model folder with a tokenizer, a measure cannot be made, or results cannot be
+        written.
+    """
+    checkpoints = [Path(name) for name in config.checkpoint]
+    for checkpoint in checkpoints:
+        check_model_folder(checkpoint)
+        if not any(file.suffix in WEIGHTS for file in checkpoint.iterdir()):
+            raise UsageError(
+                f"{checkpoint} has no weights", f"wanted files that end in {' or '.join(WEIGHTS)}"
+            )
+        open_tokenizer(checkpoint)
+    places = list(zip(checkpoints, result_files(checkpoints, config.out), strict=True))
+    results = [Results.open(file, checkpoint) for checkpoint, file in places]
+    measures = measures_of(config, checkpoints)
+    for measure in measures:
+        measure.check()
+    for there in results if not config.again else ():
+        for measure in measures:
+            there.check_kept(measure.name, measure.settings())
+    return Work(measures, places)
+
+
+def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Measure]:
+    """Return what a configuration asks for, each once.
+
+    Raises
+    ------
+    UsageError
+        When a name is not known.
+    """
+    data = LocalData(Path(config.data)) if config.data else None
+    found: list[Measure] = []
+    if config.suite:
+        suite = SUITES[config.suite]
+        known = {word for task in suite.tasks for word in (task.task, task.name)}
+        for word in config.skip:
+            if word not in known:
+                raise UsageError(
+                    f"skip: {word!r} is no task of {suite.name}",
+                    f"wanted one of {', '.join(task.task for task in suite.tasks)}",
+                )
+        kept = [task for task in suite.tasks if not {task.task, task.name} & set(config.skip)]
+        found += suite_tasks(kept, limit=config.limit, data=data)
+    if config.tasks:
+        found += named_tasks(config.tasks, limit=config.limit, data=data)
+    shared = Counter(Path(word).name for word in config.perplexity)
+    for word in dict.fromkeys(config.perplexity):
+        path = Path(word)
+        found.append(
+            Perplexity(
+                path=path,
+                label=path.name if shared[path.name] == 1 else word,
+                column=config.text_column,
+                context=config.context,
+                stride=config.stride,
+                limit=config.limit,
+                checkpoints=tuple(checkpoints),
+            )
+        )
+    return list({measure.name: measure for measure in reversed(found)}.values())[::-1]
+
+
+def result_files(checkpoints: Sequence[Path], out: str | None) -> list[Path]:
+    """Return where the results of each checkpoint lie.
+
+    Raises
+    ------
+    UsageError
+        When two of them would be one file.
+    """
+    if out is None:
+        return [checkpoint / NAME for checkpoint in checkpoints]
+    if out.endswith(".json"):
+        if len(checkpoints) > 1:
+            raise UsageError(
+                f"--out {out} is one file for {len(checkpoints)} checkpoints",
+                "give a folder, or leave it out",
+            )
+        return [Path(out)]
+    names = [_file_name(checkpoint) for checkpoint in checkpoints]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"--out {out}: two of the checkpoints would be {twice[0]}", "give them to two commands"
+        )
+    return [Path(out) / name for name in names]
+
+
+def evaluate(config: EvaluateConfig, work: Work) -> int:
+    """Measure, keep what is finished, and print the results.
+
+    A measure that fails is told of on standard error and leaves no result, and the others go on. After an
+    interruption the same command continues with the measure that was under way.
+
+    Returns
+    -------
+    int
+        0, or 1 when a measure has failed.
+    """
+    failed = 0
+    device, dtype = resolve_device(config.device, config.dtype)
+    settings = {
+        "dtype": dtype,
+        "bos": config.bos,
+        "device": device,
+        "batch_size": config.batch_size,
+        "seeds": SEEDS,
+    }
+    for checkpoint, file in work.places:
+        failed += _evaluate_one(config, checkpoint, Results.open(file, checkpoint), work.measures, settings)
+    return 1 if failed else 0
+
+
+def resolve_device(device: str, dtype: str) -> tuple[str, str]:
+    """Turn ``auto`` into a device that is there, and into the number type for it.
+
+    Raises
+    ------
+    UsageError
+        When torch does not find the device.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[device]:
+        raise UsageError(f"device is {device}, but torch finds none", "leave it at auto")
+    if dtype == "auto":
+        dtype = "bf16" if device == "cuda" else "fp32"
+    return device, dtype
+
+
+def _evaluate_one(
+    config: EvaluateConfig,
+    checkpoint: Path,
+    results: Results,
+    measures: Sequence[Measure],
+    settings: Mapping[str, Any],
+) -> int:
+    """Measure one checkpoint and return how many measures have failed."""
+    from trainer.evaluate.subject import Subject
+
+    how = {name: settings[name] for name in ("dtype", "bos", "device")}
+    wanted = {measure.name: {**measure.settings(), **how} for measure in measures}
+    left = [m for m in measures if config.again or not results.has(m.name, wanted[m.name])]
+    for measure in measures:
+        if measure not in left:
+            _line(f"{checkpoint}: {measure.name} is there already")
+    failed = 0
+    if left:
+        subject = Subject(
+            checkpoint, settings["dtype"], settings["device"], BOS[config.bos], config.batch_size
+        )
+        try:
+            parameters = sum(parameter.numel() for parameter in subject.model.parameters())
+        except UsageError as error:
+            _line(f"error: {error}")
+            return len(left)
+        results.begin(parameters=parameters, settings=settings)
+        for number, measure in enumerate(left, 1):
+            _line(f"{checkpoint}: {measure.name} ({number} of {len(left)})")
+            start = time.perf_counter()
+            try:
+                outcome = measure.run(subject)
+            except Exception as error:
+                failed += 1
+                _complain(measure.name, error)
+            else:
+                results.add(measure.name, outcome, wanted[measure.name], time.perf_counter() - start)
+            _free_memory()
+    results.average([config.suite] if config.suite else [])
+    if results.results:
+        show(
+            [table(results.content, list(wanted))], [*notes(results.content), f"results: {results.path}", ""]
+        )
+    return failed
+
+
+def _free_memory() -> None:
+    """Give back what a measure held, most of all one that ran out of memory."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _complain(name: str, error: Exception) -> None:
+    """Tell of a measure that failed; what is no mistake of the user's comes with where it arose."""
+    if not isinstance(error, UsageError):
+        traceback.print_exception(error, file=sys.stderr)
+    text = str(error).strip() or type(error).__name__
+    _line(f"{name} failed: {text}")
+
+
+def _line(text: str) -> None:
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()
+
+
+def _file_name(checkpoint: Path) -> str:
+    """Name a results file by a checkpoint's folder, and by its run where it lies in one."""
+    folder = checkpoint.resolve()
+    if folder.parent.name == "checkpoints":
+        return f"{folder.parent.parent.name}-{folder.name}.json"
+    return f"{folder.name}.json"
