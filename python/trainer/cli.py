@@ -80,19 +80,19 @@ EXPORT_EXAMPLES = """
   python -m trainer export runs/demo/checkpoints/last --out demo-bf16 --license apache-2.0
 """
 
+
+EVALUATE_EXAMPLES = """
+  the leaderboard: python -m trainer evaluate runs/demo/checkpoints/last --suite h6
+  local files:     python -m trainer evaluate MODEL --tasks hellaswag@0,arc_easy --data DIR --limit 100
+  held-out text:   python -m trainer evaluate MODEL OTHER --perplexity tokens,essays.jsonl
+"""
+
 JUDGE_EXAMPLES = """
   a local judge:  python -m trainer judge OLD NEW --prompts prompts.txt --judge JUDGE_MODEL
   a server:       python -m trainer judge OLD NEW --prompts prompts.txt --judge-model gpt-5-mini
                     --judge-url https://api.openai.com/v1 --judge-key-env OPENAI_API_KEY
   people:         python -m trainer judge OLD NEW --prompts prompts.txt --human sheet.csv
                   python -m trainer judge --human-read sheet.csv
-"""
-
-
-EVALUATE_EXAMPLES = """
-  the leaderboard: python -m trainer evaluate runs/demo/checkpoints/last --suite h6
-  local files:     python -m trainer evaluate MODEL --tasks hellaswag@0,arc_easy --data DIR --limit 100
-  held-out text:   python -m trainer evaluate MODEL OTHER --perplexity tokens,essays.jsonl
 """
 
 
@@ -128,6 +128,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 lambda: EvaluateConfig,
                 _evaluate,
                 examples=EVALUATE_EXAMPLES,
+            ),
+            Command(
                 "judge",
                 "compare the answers of two checkpoints: a judge model, a server, or people",
                 lambda: JudgeConfig,
@@ -284,6 +286,9 @@ def _evaluate(config: EvaluateConfig) -> int:
     prepare_threads()
     quiet_transformers()
     return evaluate(config, work)
+
+
+@needs_training_packages
 def _judge(config: JudgeConfig) -> int:
     from trainer.judge.command import prepare, run
 

@@ -155,10 +155,10 @@ def test_the_measure_scores_what_the_model_writes(subject: Subject, tales: list[
     prompts = [tale[:60] for tale in tales[:6]]
     first = write(tmp_path / "first.jsonl", *({"prompt": text, "reference": text} for text in prompts))
     sampling = Sampling(max_new_tokens=24)
-    measure = References(path=first, sampling=sampling, predictions=tmp_path / "out" / "predictions.jsonl")
+    measure = References(path=first, sampling=sampling)
     measure.check()
     outcome = measure.run(subject)
-    lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in outcome.files["first.predictions.jsonl"].splitlines()]
     assert [line["prompt"] for line in lines] == prompts
     assert outcome.scores["exact_match"].value == 0
     assert outcome.documents == 6

@@ -155,20 +155,16 @@ class Choices:
     def log_likelihoods(self, subject: Subject) -> list[list[float]]:
         """Return the log-likelihood of each choice of each question, in nats."""
         from lm_eval.api.instance import Instance
-        from lm_eval.models.huggingface import HFLM
 
-        harness = HFLM(
-            pretrained=subject.model,
-            tokenizer=subject.transformers_tokenizer,
-            batch_size=subject.batch_size,
-            add_bos_token=subject.bos,
-        )
+        from trainer.evaluate.harness import language_model
+
+        model = language_model(subject)
         requests = [
             Instance("loglikelihood", {}, (question.prompt, DELIMITER + choice), index)
             for question in self.questions
             for index, choice in enumerate(question.choices)
         ]
-        found = iter(harness.loglikelihood(requests, disable_tqdm=True))
+        found = iter(model.loglikelihood(requests, disable_tqdm=True))
         return [[float(next(found)[0]) for _ in question.choices] for question in self.questions]
 
 

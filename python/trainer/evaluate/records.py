@@ -55,6 +55,8 @@ def as_text(value: Any, place: str, name: str) -> str:
         When the value is neither.
     """
     if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UsageError(f"{place}: {name} has half of a surrogate pair, which is no character")
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

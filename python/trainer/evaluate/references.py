@@ -76,15 +76,12 @@ class References:
         Whether case is ignored by the exact match.
     limit
         Only so many of the first prompts, or None for all.
-    predictions
-        Where the continuations are written, JSON lines; None for nowhere.
     """
 
     path: Path
     sampling: Sampling = field(default_factory=Sampling)
     ignore_case: bool = False
     limit: int | None = None
-    predictions: Path | None = None
 
     @property
     def name(self) -> str:
@@ -146,7 +143,6 @@ class References:
         }
         score, signature = bleu(texts, self.references)
         scores = {"bleu": score, **{name: mean(values) for name, values in per_prompt.items()}}
-        self._write(made, per_prompt)
         return Outcome(
             scores=scores,
             main="bleu",
@@ -159,14 +155,12 @@ class References:
                 "tokens": sum(continuation.tokens for continuation in made),
                 "at_limit": sum(not continuation.ended for continuation in made),
                 "cut_prompts": sum(continuation.cut > 0 for continuation in made),
-                **({"predictions": self.predictions.name} if self.predictions else {}),
             },
+            files={f"{self.path.stem}.predictions.jsonl": self._predictions(made, per_prompt)},
         )
 
-    def _write(self, made: Sequence[Continuation], per_prompt: Mapping[str, Sequence[float]]) -> None:
-        """Write the continuations with the scores that each has of its own, whole or not at all."""
-        if self.predictions is None:
-            return
+    def _predictions(self, made: Sequence[Continuation], per_prompt: Mapping[str, Sequence[float]]) -> str:
+        """Return the continuations with the scores that each has of its own, JSON lines."""
         lines = []
         for index, (reference, continuation) in enumerate(zip(self.references, made, strict=True)):
             record = {
@@ -177,10 +171,7 @@ class References:
                 **{name: values[index] for name, values in per_prompt.items()},
             }
             lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-        partial = self.predictions.with_name(f".{self.predictions.name}.partial")
-        self.predictions.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("".join(lines), encoding="utf-8")
-        partial.replace(self.predictions)
+        return "".join(lines)
 
 
 def prompt_ids(subject: Subject, prompt: str) -> list[int]:
