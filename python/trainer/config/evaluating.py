@@ -8,9 +8,23 @@ from typing import Any, Literal
 from prepcore.arguments import option, parse_list
 
 
-def parse_template(value: Any) -> str:
+def parse_text(value: Any) -> str:
     r"""Read ``\n`` and ``\t`` as line end and tab, which few shells have a way to write."""
     return str(value).replace("\\n", "\n").replace("\\t", "\t")
+
+
+def parse_texts(value: Any) -> list[str]:
+    """Read one text, or each of a list, as `parse_text`.
+
+    Raises
+    ------
+    ValueError
+        When one is empty.
+    """
+    texts = [parse_text(text) for text in (value if isinstance(value, list) else [value])]
+    if not all(texts):
+        raise ValueError("'' is in every text, wanted one of a character or more")
+    return texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +62,11 @@ class EvaluateConfig:
     )
     max_new_tokens: int = option(256, "tokens of a continuation for --references at most", minimum=1)
     stop: list[str] = option(
-        [], "text that ends such a continuation; several may be given", metavar="TEXT", repeated=True
+        [],
+        "text that ends such a continuation; several may be given",
+        metavar="TEXT",
+        repeated=True,
+        parse=parse_texts,
     )
     ignore_case: bool = option(False, "the exact match of --references ignores case")
     choices: str | None = option(
@@ -58,7 +76,7 @@ class EvaluateConfig:
         None,
         "prompt of such a question, columns in braces: 'Question: {question}\\nAnswer:'",
         metavar="TEXT",
-        parse=parse_template,
+        parse=parse_text,
     )
     limit: int | None = option(None, "take only the first N documents of each; for trying out", minimum=1)
     data: str | None = option(None, "local copies of the tasks' sets, read without a network", metavar="DIR")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from prepcore.arguments import option
+from trainer.config.evaluating import parse_texts
 
 
 def parse_url(value: Any) -> str:
@@ -89,7 +90,11 @@ class JudgeConfig:
     max_new_tokens: int = option(256, "an answer's tokens at most", minimum=1)
     temperature: float = option(0.0, "of the answers; 0 takes the likeliest token", minimum=0)
     stop: list[str] = option(
-        [], "text that ends an answer; several may be given", metavar="TEXT", repeated=True
+        [],
+        "text that ends an answer; several may be given",
+        metavar="TEXT",
+        repeated=True,
+        parse=parse_texts,
     )
     chat: bool = option(False, "put prompts into the checkpoints' own chat templates")
     seed: int = option(0, "seed of sampled answers and of the sheet's order", minimum=0)

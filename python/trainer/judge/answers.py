@@ -119,7 +119,8 @@ class Answers:
         found = {}
         for record in read_journal(self.path(side)):
             try:
-                found[record.pop("prompt")] = Answer(**record)
+                prompt = record.pop("prompt")
+                found[prompt] = Answer(**record)
             except (KeyError, TypeError) as error:
                 raise UsageError(
                     f"{self.path(side)}: {record} is no answer", "choose another --out"
