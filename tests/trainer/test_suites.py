@@ -1,0 +1,62 @@
+"""The mean of a suite: of all its tasks, measured alike, or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trainer.evaluate.suites import H6
+
+VALUES = (0.3, 0.5, 0.25, 0.4, 0.6, 0.01)
+
+
+def results(**changes: Any) -> dict[str, Any]:
+    alike = {"limit": None, "dtype": "fp32", "bos": "auto", "lm_eval": "0.4.13"}
+    return {
+        task.name: {"scores": {task.metric: {"value": value}}, "settings": {**alike, **changes}}
+        for task, value in zip(H6.tasks, VALUES, strict=True)
+    }
+
+
+def test_it_is_the_leaderboard() -> None:
+    assert [(task.name, task.metric) for task in H6.tasks] == [
+        ("arc_challenge@25", "acc_norm"),
+        ("hellaswag@10", "acc_norm"),
+        ("mmlu@5", "acc"),
+        ("truthfulqa_mc2@0", "acc"),
+        ("winogrande@5", "acc"),
+        ("gsm8k@5", "exact_match,strict-match"),
+    ]
+
+
+def test_the_mean_is_plain() -> None:
+    assert H6.mean(results()) == {"value": pytest.approx(sum(VALUES) / 6)}
+    assert H6.mean(results(limit=20)) == {"value": pytest.approx(sum(VALUES) / 6), "limit": 20}
+
+
+@pytest.mark.parametrize("task", [task.name for task in H6.tasks])
+def test_without_one_task_there_is_none(task: str) -> None:
+    found = results()
+    del found[task]
+    assert H6.mean(found) == {"missing": [task], "reason": "not measured"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"limit": 20}, {"dtype": "bf16"}, {"bos": "on"}, {"lm_eval": "0.4.9"}], ids=str
+)
+def test_tasks_that_were_measured_otherwise_stand_in_its_way(change: dict[str, Any]) -> None:
+    found = results()
+    found["mmlu@5"]["settings"].update(change)
+    mean = H6.mean(found)
+    assert mean["missing"] == ["mmlu@5"]
+    assert "otherwise" in mean["reason"]
+    assert "value" not in mean
+
+
+def test_a_score_that_is_no_number_stands_in_its_way() -> None:
+    found = results()
+    found["gsm8k@5"]["scores"] = {"exact_match,flexible-extract": {"value": 0.1}}
+    assert H6.mean(found)["missing"] == ["gsm8k@5"]
+    found["gsm8k@5"]["scores"] = {"exact_match,strict-match": {"value": None}}
+    assert H6.mean(found)["missing"] == ["gsm8k@5"]
