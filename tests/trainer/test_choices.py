@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from prepcore.arguments import UsageError
+from tests.trainer.test_cli import here
 from trainer.evaluate.choices import Choices
 from trainer.evaluate.subject import Subject
 
@@ -181,3 +182,25 @@ def test_cells_of_several_lines_stay_whole(tmp_path: Path) -> None:
     [question] = Choices(path=tmp_path / "a.csv", template="{question}").questions
     assert question.prompt == 'a\r\nb, "c"'
     assert question.answer == 1
+
+
+def test_the_command_scores_a_file(
+    stories: Path, questions: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "own.jsonl", questions)
+    words = ["evaluate", stories, "--choices", path, "--out", tmp_path / "a.json", "--device", "cpu"]
+    assert here(*words, "--template", r"Question: {question}\nAnswer:", "--batch-size", "5") == 0
+    assert "choices:own.jsonl  acc_norm" in capsys.readouterr().out
+    result = json.loads((tmp_path / "a.json").read_text())["results"]["choices:own.jsonl"]
+    wanted = Choices(path=path, template=TEMPLATE).run(Subject(stories, "fp32", "cpu", batch_size=5))
+    assert result["settings"]["template"] == TEMPLATE
+    assert result["main"] == "acc_norm"
+    assert {name: score["value"] for name, score in result["scores"].items()} == {
+        name: score.value for name, score in wanted.scores.items()
+    }
+    for more, said in (
+        ([], "choices and template belong together"),
+        (["--template", "{text}"], "line 1: there is no 'text', which --template names"),
+    ):
+        assert here(*words, *more) == 2
+        assert said in capsys.readouterr().err

@@ -17,6 +17,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from prepcore.arguments import UsageError
 from tests.trainer.folders import write_byte_tokenizer
 from tests.trainer.models import tiny_llama
+from tests.trainer.test_cli import here, trainer
 from trainer.evaluate.continuation import Continuation, continuations, ending_tokens
 from trainer.evaluate.references import Reference, References, bleu, matches, mean, prompt_ids, rouge
 from trainer.evaluate.sampling import Sampling
@@ -235,3 +236,30 @@ def test_a_continuation_of_characters_in_several_tokens_is_whole(subject: Subjec
     for _, found in continuations(subject.model, subject.tokenizer, prompts, sampling, batch_size=6):
         assert isinstance(found, Continuation)
         assert found.text.encode().decode() == found.text
+
+
+def test_the_command_keeps_scores_and_predictions(
+    stories: Path, tales: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "qa.jsonl", *({"prompt": tale[:50], "reference": tale[50:90]} for tale in tales))
+    words = ["evaluate", stories, "--references", file, "--max-new-tokens", "20", "--limit", "3"]
+    words += ["--out", tmp_path / "out" / "small.json", "--device", "cpu"]
+    assert here(*words, "--stop", r"\n", "!") == 0
+    printed = capsys.readouterr().out
+    assert "references:qa.jsonl  bleu" in printed
+    results = json.loads((tmp_path / "out" / "small.json").read_text())
+    result = results["results"]["references:qa.jsonl"]
+    assert set(result["scores"]) == {"bleu", "exact_match", "rouge1", "rouge2", "rougeL"}
+    assert (result["documents"], result["settings"]["stop"]) == (3, ["\n", "!"])
+    predictions = (tmp_path / "out" / "small.qa.predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["prompt"] for line in predictions] == [tale[:50] for tale in tales[:3]]
+    assert here(*words, "--stop", r"\n", "!") == 0
+    assert "references:qa.jsonl is there already" in capsys.readouterr().err
+
+
+def test_the_command_names_mistakes_before_torch_is_imported(stories: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "qa.jsonl", {"prompt": "a"})
+    result = trainer("evaluate", stories, "--references", file, "--out", tmp_path / "a.json")
+    assert result.returncode == 2
+    assert "qa.jsonl, line 1: there is no 'reference'" in result.stderr
+    assert not (tmp_path / "a.json").exists()
