@@ -349,7 +349,10 @@ def test_mistakes_are_refused(models: Path, tmp_path: Path, capsys: pytest.Captu
     prompts = ["--prompts", str(models / "prompts.txt")]
     bare = model_folder(tmp_path / "bare", 0)
     (bare / "tokenizer.json").unlink()
+    empty = model_folder(tmp_path / "empty", 0)
+    (empty / "model.safetensors").unlink()
     for more, said in (
+        ([old, new, "--judge", str(empty), *prompts], "empty has no weights"),
         ([old, new, *prompts], "nobody judges, wanted one of --judge, --judge-url, --human"),
         ([old, new, *prompts, "--judge", judge, "--human", "x.csv"], "judge and human are given"),
         ([old, "--judge", judge, *prompts], "A B is 1 folders, wanted two"),

@@ -93,11 +93,14 @@ def test_each_prompt_is_judged_in_both_orders(
     assert 1 < server.most_at_once <= 3
 
 
-def test_a_judge_that_likes_the_first_place_has_no_winner(models: Path, tmp_path: Path) -> None:
+def test_a_judge_that_likes_the_first_place_has_no_winner(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serving(lambda *_: "[[A]]") as server:
         assert here(*words(models, tmp_path / "out", server.url)) == 0
     found = result_of(tmp_path / "out")
     assert (found["wins_a"], found["wins_b"], found["ties"]) == (0, 0, 8)
+    assert "this judge goes by the place of an answer more than by the answer" in capsys.readouterr().out
     assert found["position"] == {"first": 16, "second": 0, "tie": 0, "both_orders": 8, "swayed": 8}
 
 
@@ -126,6 +129,11 @@ def test_what_is_no_verdict_is_counted_and_shown(
     assert "refused: status 400 Bad Request: content filter" in str(found["without_verdict"])
     assert "many prompts have no verdict" in printed
     assert "\x1b" not in printed
+
+
+def test_an_address_may_be_whole_or_end_before_the_last_part() -> None:
+    for url in ("http://h/v1", "http://h/v1/chat/completions"):
+        assert ServerJudge(url, "m", Instructions()).address == "http://h/v1/chat/completions"
 
 
 def judge_at(url: str, **changes: object) -> ServerJudge:

@@ -137,6 +137,12 @@ def test_the_command_writes_a_sheet_and_reads_it_back(
     assert "old" not in sheet.read_text()
     assert here(*words(models, tmp_path / "out", "--human", str(sheet))) == 2  # nobody's work is overwritten
     assert "is there already" in capsys.readouterr().err
+    away = sheet.rename(tmp_path / "sent.csv")
+    assert (
+        here(*words(models, tmp_path / "out", "--human", str(sheet))) == 2
+    )  # nor is the key of one that was sent
+    assert "sheet.key.json is there already" in capsys.readouterr().err
+    away.rename(sheet)
     assert here("judge", "--human-read", str(sheet)) == 2
     assert "has no verdict yet" in capsys.readouterr().err
 
@@ -145,7 +151,7 @@ def test_the_command_writes_a_sheet_and_reads_it_back(
     assert result.returncode == 0, result.stderr
     print(result.stdout)
     assert "people, sheet.csv compares A with B on 5 prompts" in result.stdout
-    assert "1 rows have no verdict yet" in result.stdout
+    assert "rows without a verdict, which do not count: 1" in result.stdout
     assert "the first answer was preferred in 5 of 5 judgments" in result.stdout
     key = json.loads(key_path(sheet).read_text())
     wins = sum(row["order"] == "ab" for name, row in key["rows"].items() if name != "3")

@@ -16,7 +16,8 @@ from prepcore.arguments import UsageError
 from trainer.evaluate.records import digest
 from trainer.evaluate.sampling import Sampling
 from trainer.judge.journal import append, read_journal, write_json
-from trainer.tokenizer import TOKENIZER_FILES
+from trainer.run_folder import check_model_folder
+from trainer.tokenizer import TOKENIZER_FILES, open_tokenizer
 
 if TYPE_CHECKING:
     from trainer.evaluate.subject import Subject
@@ -110,9 +111,18 @@ class Answers:
                 )
 
     def begin(self) -> None:
-        """Make the folder and note the settings."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.about, self.settings)
+        """Make the folder and note the settings.
+
+        Raises
+        ------
+        UsageError
+            When it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.about, self.settings)
+        except OSError as error:
+            raise UsageError(f"--out {self.folder} cannot be written: {error}", "choose another") from error
 
     def read(self, side: Side) -> dict[str, Answer]:
         """Return the answers of a checkpoint by prompt."""
@@ -130,6 +140,20 @@ class Answers:
     def add(self, side: Side, prompt: str, answer: Answer) -> None:
         """Keep an answer."""
         append(self.path(side), {"prompt": prompt, **asdict(answer)})
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Refuse a folder without a model, its weights or its tokenizer.
+
+    Raises
+    ------
+    UsageError
+        Saying what is not there.
+    """
+    check_model_folder(folder)
+    if not any(True for pattern in WEIGHTS for _ in folder.glob(pattern)):
+        raise UsageError(f"{folder} has no weights", "wanted files that end in .safetensors or .bin")
+    open_tokenizer(folder)
 
 
 def fingerprint(folder: Path) -> str:

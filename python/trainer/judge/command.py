@@ -19,6 +19,9 @@ SHOWN = 3
 MANY = 0.1
 """Share of prompts without a verdict from which the counts are in doubt."""
 
+SWAYED = 0.5
+"""Share of prompts in which the same place won twice from which the judge is in doubt."""
+
 
 def prepare(config: JudgeConfig) -> Comparison | None:
     """Check everything; None where a sheet is read back, for which nothing has to be prepared."""
@@ -97,6 +100,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
                 "both orders, which counts as a tie"
             )
         found.append(text)
+    if position["swayed"] > SWAYED * position["both_orders"]:
+        found.append("this judge goes by the place of an answer more than by the answer: take another one")
     length = result["length"]
     if length["decided"]:
         found.append(
@@ -111,7 +116,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             + (f", {spent['prompt_tokens']:,} + {spent['completion_tokens']:,} tokens" if tokens else "")
         )
     if result.get("empty"):
-        found.append(f"{result['empty']:,} rows have no verdict yet and do not count")
+        found.append(f"rows without a verdict, which do not count: {result['empty']:,}")
     missing = result.get("without_verdict", ())
     for line in missing[:SHOWN]:
         words = " ".join(str(line["words"]).split())

@@ -13,10 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.judge.answers import chat_text, checkpoint_name, fingerprint, has_chat_template
+from trainer.judge.answers import chat_text, check_checkpoint, checkpoint_name, fingerprint, has_chat_template
 from trainer.judge.verdict import ASK_LETTER, LETTERS, Instructions, Opinion
-from trainer.run_folder import check_model_folder
-from trainer.tokenizer import open_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,10 +76,9 @@ class LocalJudge:
         Raises
         ------
         UsageError
-            When it has no ``config.json`` or ``tokenizer.json``.
+            When it has no model, weights or tokenizer.
         """
-        check_model_folder(self.folder)
-        open_tokenizer(self.folder)
+        check_checkpoint(self.folder)
 
     @cached_property
     def _subject(self) -> Subject:

@@ -20,6 +20,7 @@ from trainer.judge.answers import (
     Answers,
     Side,
     answer,
+    check_checkpoint,
     checkpoint_name,
     fingerprint,
     has_chat_template,
@@ -33,8 +34,6 @@ from trainer.judge.server import ServerJudge
 from trainer.judge.sheet import Key, key_path, read_sheet, write_sheet
 from trainer.judge.statistics import count
 from trainer.judge.verdict import Instructions, Judge
-from trainer.run_folder import check_model_folder
-from trainer.tokenizer import open_tokenizer
 
 RESULT = "result.json"
 FORMAT = "trainer.judging"
@@ -69,8 +68,7 @@ class Comparison:
             should be.
         """
         for folder in map(Path, config.checkpoints):
-            check_model_folder(folder)
-            open_tokenizer(folder)
+            check_checkpoint(folder)
             if config.chat and not has_chat_template(folder):
                 raise UsageError(f"chat is on, but {folder} has no chat template", "leave --chat out")
         first, second = (Path(folder).resolve() for folder in config.checkpoints)
@@ -78,8 +76,9 @@ class Comparison:
             raise UsageError(f"A and B are both {first}", "wanted two checkpoints")
         comparison = cls(config, *read_prompts(Path(config.prompts or ""), config.limit))
         comparison.answers.check()
-        if config.human and Path(config.human).exists():
-            raise UsageError(f"--human {config.human} is there already", "remove it, or give another name")
+        for path in (Path(config.human), key_path(Path(config.human))) if config.human else ():
+            if path.exists():
+                raise UsageError(f"--human: {path} is there already", "remove it, or give another name")
         judge = comparison.judge
         if judge is not None and (comparison.unanswered or comparison.judgments.missing(comparison.pairs)):
             judge.check()
