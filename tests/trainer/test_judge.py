@@ -368,6 +368,8 @@ def test_mistakes_are_refused(models: Path, tmp_path: Path, capsys: pytest.Captu
         ([old, new, "--judge", judge, "--criteria", "a", "--instructions", "b", *prompts], "wanted one"),
         ([old, new, "--human", "x.csv", "--criteria", "a", *prompts], "criteria has no effect without"),
         ([old, new, "--human-read", "x.csv"], "human-read takes no checkpoints"),
+        (["--human-read", "x.csv", *prompts], "prompts has no effect with human-read"),
+        ([old, new, "--judge", judge, "--human-key", "x", *prompts], "human-key has no effect without"),
         ([old, new, "--judge", judge, "--stop", "", *prompts], "--stop: '' is in every text"),
     ):
         assert here("judge", *more, "--out", str(tmp_path / "out")) == 2, more

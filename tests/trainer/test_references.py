@@ -13,16 +13,18 @@ import pytest
 import sacrebleu
 import torch
 from rouge_score.rouge_scorer import RougeScorer
+from transformers import GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
 
 from prepcore.arguments import UsageError
 from tests.trainer.folders import write_byte_tokenizer
-from tests.trainer.models import tiny_llama
+from tests.trainer.models import SIZES, tiny_llama
 from tests.trainer.test_cli import here, trainer
 from trainer.evaluate.continuation import Continuation, continuations, ending_tokens
 from trainer.evaluate.references import Reference, References, bleu, matches, mean, prompt_ids, rouge
 from trainer.evaluate.sampling import Sampling
 from trainer.evaluate.subject import Subject
 from trainer.generate import stream_text, stream_tokens
+from trainer.tokenizer import open_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,27 @@ def test_a_row_that_ends_leaves_the_batch_and_disturbs_nobody(subject: Subject, 
         cut = re.split(r"\.|!\n", free.text)[0]
         assert stopped[number].text == cut
         assert stopped[number].ended == (free.ended or cut != free.text)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "mistral with a window"])
+def test_other_models_continue_alike_in_batches(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    if kind == "gpt2":
+        model: Any = GPT2LMHeadModel(
+            GPT2Config(vocab_size=96, n_embd=32, n_layer=2, n_head=2, initializer_range=0.3, eos_token_id=2)
+        )
+    else:
+        sizes = {**SIZES, "vocab_size": 96, "initializer_range": 0.3, "sliding_window": 8}
+        model = MistralForCausalLM(MistralConfig(**sizes, eos_token_id=2))
+    write_byte_tokenizer(tmp_path / "t", 96)
+    tokenizer = open_tokenizer(tmp_path / "t")
+    prompts = [torch.randint(3, 96, (length,)).tolist() for length in (3, 17, 9, 30, 5)]
+    sampling = Sampling(max_new_tokens=25)
+    together = dict(continuations(model.eval(), tokenizer, prompts, sampling, batch_size=5))
+    assert together == dict(continuations(model, tokenizer, prompts, sampling, batch_size=1))
+    for number, ids in enumerate(prompts):
+        whole = model.generate(torch.tensor([ids]), max_new_tokens=25, do_sample=False, pad_token_id=0)
+        assert together[number].text == tokenizer.decode(whole[0, len(ids) :].tolist())
 
 
 def test_prompts_that_do_not_fit_lose_their_beginning(tmp_path: Path) -> None:

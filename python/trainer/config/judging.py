@@ -119,10 +119,15 @@ class JudgeConfig:
         if self.human_read is not None:
             if self.checkpoints:
                 raise ValueError("human-read takes no checkpoints: the sheet's key names them")
+            for name, value in (("prompts", self.prompts), ("out", self.out)):
+                if value is not None:
+                    raise ValueError(f"{name} has no effect with human-read: the sheet and its key are all")
         elif len(self.checkpoints) != 2:
             raise ValueError(f"A B is {len(self.checkpoints)} folders, wanted two")
         elif self.prompts is None:
             raise ValueError("--prompts must be given")
+        if self.human_key is not None and self.human_read is None:
+            raise ValueError("human-key has no effect without human-read")
         if (self.judge_model is None) != (self.judge_url is None):
             raise ValueError("judge-url and judge-model belong together: give both")
         for name, value in (("judge-key-env", self.judge_key_env), ("judge-body", self.judge_body)):

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from string import Formatter, ascii_uppercase
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ class Choices:
             "template": self.template,
             "delimiter": DELIMITER,
             "limit": self.limit,
+            "lm_eval": version("lm_eval"),
         }
 
     def check(self) -> None:

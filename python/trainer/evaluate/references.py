@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,8 @@ class References:
             "sha256": digest(self.path),
             "limit": self.limit,
             "ignore_case": self.ignore_case,
+            "sacrebleu": version("sacrebleu"),
+            "rouge_score": version("rouge_score"),
             **self.sampling.settings(),
         }
 

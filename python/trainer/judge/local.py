@@ -82,10 +82,10 @@ class LocalJudge:
 
     @cached_property
     def _subject(self) -> Subject:
+        from trainer.evaluate.run import resolve_device
         from trainer.evaluate.subject import Subject
-        from trainer.judge.device import chosen
 
-        dtype, device = chosen(self.dtype, self.device)
+        device, dtype = resolve_device(self.device, self.dtype)
         return Subject(self.folder, dtype, device)
 
     def compare(self, prompt: str, first: str, second: str) -> Opinion:

@@ -14,6 +14,7 @@ from typing import Any
 from prepcore.arguments import UsageError
 from trainer import __version__
 from trainer.config.judging import JudgeConfig
+from trainer.evaluate.run import resolve_device
 from trainer.evaluate.sampling import Sampling
 from trainer.judge.answers import (
     SIDES,
@@ -191,10 +192,9 @@ class Comparison:
         if not missing:
             return
         from trainer.evaluate.subject import Subject
-        from trainer.judge.device import chosen
 
         config = self.config
-        dtype, device = chosen(config.dtype, config.device)
+        device, dtype = resolve_device(config.device, config.dtype)
         self.answers.begin()
         for side, prompts in missing.items():
             folder = Path(config.checkpoints[SIDES.index(side)])
