@@ -7,7 +7,7 @@ What is not known is not mentioned. Folders are named without the path to them, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ import yaml
 from prepcore.arguments import UsageError
 from prepcore.mixture.recipe import Recipe
 from trainer import __version__
+from trainer.evaluate.card import scores_section
+from trainer.evaluate.results import NAME as RESULTS
+from trainer.evaluate.results import read as read_results
 from trainer.report.facts import RunFacts, read_json
 from trainer.report.words import count, figure
 from trainer.run_folder import RunFolder, step_of
@@ -58,6 +61,8 @@ class Card:
         The run, as its files tell it; None likewise.
     data
         Manifests of the token folders it was trained on, by their names, with their share of a mixture.
+    evaluation
+        What `evaluate` has left in the checkpoint; empty where it has not.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Card:
     step: int | None = None
     facts: RunFacts | None = None
     data: Sequence[tuple[str, Mapping[str, Any], float | None]] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_checkpoint(
@@ -86,11 +92,20 @@ class Card:
             step=step_of(folder) if facts else None,
             facts=facts,
             data=_data_of(facts) if facts else (),
+            evaluation=_evaluation_of(folder),
         )
 
     def text(self) -> str:
         """Write the card."""
-        sections = (self._model(), self._beginning(), self._training(), self._quality(), self._data(), USE)
+        sections = (
+            self._model(),
+            self._beginning(),
+            self._training(),
+            self._quality(),
+            scores_section(self.evaluation),
+            self._data(),
+            USE,
+        )
         return "\n\n".join([self._metadata(), *(section for section in sections if section)]) + "\n"
 
     def _metadata(self) -> str:
@@ -200,6 +215,14 @@ def _table(rows: Sequence[tuple[str, Any]]) -> str:
 def _word(value: Any) -> str:
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _evaluation_of(checkpoint: Path) -> Mapping[str, Any]:
+    """Read the results that lie in a checkpoint, as far as they are ours."""
+    try:
+        return read_results(checkpoint / RESULTS)
+    except UsageError:  # a card tells what can be read
+        return {}
 
 
 def _data_of(facts: RunFacts) -> list[tuple[str, Mapping[str, Any], float | None]]:

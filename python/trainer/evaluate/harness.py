@@ -104,7 +104,7 @@ class LmEvalTask:
         Raises
         ------
         UsageError
-            When the set cannot be read.
+            When the set cannot be read, or the tokenizer names neither a beginning nor an end token.
         """
         _quiet()
         import numpy as np
@@ -159,17 +159,29 @@ class LmEvalTask:
 
 
 def language_model(subject: Subject) -> HFLM:
-    """Return an open checkpoint as lm-eval knows models."""
+    """Return an open checkpoint as lm-eval knows models.
+
+    Raises
+    ------
+    UsageError
+        When the tokenizer names neither a beginning nor an end token.
+    """
     _quiet()
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(
+    model = HFLM(
         pretrained=subject.model,
         # As a folder, so that lm-eval opens it as it does by itself.
         tokenizer=str(subject.folder),
         add_bos_token=subject.bos,
         batch_size=subject.batch_size,
     )
+    if model.tokenizer.bos_token_id is None and model.tokenizer.eos_token_id is None:
+        raise UsageError(
+            f"the tokenizer in {subject.folder} names no beginning or end token, which lm-eval needs",
+            "state bos_token or eos_token in its tokenizer_config.json",
+        )
+    return model
 
 
 def suite_tasks(tasks: Sequence[SuiteTask], *, limit: int | None, data: LocalData | None) -> list[LmEvalTask]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 AHEAD = 32
 """Batches of windows that are sorted by length before they are scored, so that little is padding."""
 
+LARGEST = 700.0
+"""Loss whose perplexity a float still holds."""
+
 CHUNK = 1024
 """Positions whose logits are turned to fp32 at once."""
 
@@ -155,7 +158,7 @@ class Perplexity:
             raise UsageError(f"{self.path} has no tokens", "wanted documents with text")
         loss = nats / tally.tokens
         text_bytes = round(tally.bytes)
-        scores = {"perplexity": math.exp(min(loss, 700.0)), "loss": loss}
+        scores = {"perplexity": math.exp(loss) if loss < LARGEST else math.inf, "loss": loss}
         if text_bytes:
             scores["bits_per_byte"] = nats / math.log(2) / text_bytes
         return Outcome(
