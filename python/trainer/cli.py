@@ -14,6 +14,7 @@ from trainer import __version__
 from trainer.config import ExportConfig, FitConfig, GenerateConfig, InitializeConfig, presets
 from trainer.config.comparing import CompareConfig
 from trainer.config.evaluating import EvaluateConfig
+from trainer.config.judging import JudgeConfig
 from trainer.config.planning import PlanConfig
 from trainer.launch import end_with_parent, launch
 from trainer.process import keep_freed_memory, prepare_threads, quiet_lightning, quiet_transformers
@@ -94,6 +95,14 @@ EVALUATE_EXAMPLES = """
   held-out text:   python -m trainer evaluate MODEL OTHER --perplexity tokens,essays.jsonl
 """
 
+JUDGE_EXAMPLES = """
+  a local judge:  python -m trainer judge OLD NEW --prompts prompts.txt --judge JUDGE_MODEL
+  a server:       python -m trainer judge OLD NEW --prompts prompts.txt --judge-model gpt-5-mini
+                    --judge-url https://api.openai.com/v1 --judge-key-env OPENAI_API_KEY
+  people:         python -m trainer judge OLD NEW --prompts prompts.txt --human sheet.csv
+                  python -m trainer judge --human-read sheet.csv
+"""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
@@ -133,6 +142,13 @@ def program() -> Program:
                 lambda: EvaluateConfig,
                 _evaluate,
                 examples=EVALUATE_EXAMPLES,
+            ),
+            Command(
+                "judge",
+                "compare the answers of two checkpoints: a judge model, a server, or people",
+                lambda: JudgeConfig,
+                _judge,
+                examples=JUDGE_EXAMPLES,
             ),
             Command(
                 "export",
@@ -291,6 +307,17 @@ def _evaluate(config: EvaluateConfig) -> int:
     prepare_threads()
     quiet_transformers()
     return evaluate(config, work)
+
+
+@needs_training_packages
+def _judge(config: JudgeConfig) -> int:
+    from trainer.judge.command import prepare, run
+
+    comparison = prepare(config)
+    if comparison is not None:
+        prepare_threads()
+        quiet_transformers()
+    return run(config, comparison)
 
 
 @needs_training_packages

@@ -8,6 +8,25 @@ from typing import Any, Literal
 from prepcore.arguments import option, parse_list
 
 
+def parse_text(value: Any) -> str:
+    r"""Read ``\n`` and ``\t`` as line end and tab, which few shells have a way to write."""
+    return str(value).replace("\\n", "\n").replace("\\t", "\t")
+
+
+def parse_texts(value: Any) -> list[str]:
+    """Read one text, or each of a list, as `parse_text`.
+
+    Raises
+    ------
+    ValueError
+        When one is empty.
+    """
+    texts = [parse_text(text) for text in (value if isinstance(value, list) else [value])]
+    if not all(texts):
+        raise ValueError("'' is in every text, wanted one of a character or more")
+    return texts
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """Everything that ``python -m trainer evaluate`` may be told."""
@@ -38,6 +57,27 @@ class EvaluateConfig:
         None, "tokens that a window of --perplexity scores; fewer see more before them (all of a window)",
         minimum=1,
     )  # fmt: skip
+    references: str | None = option(
+        None, "prompts with references in JSON lines: BLEU, ROUGE, exact match", metavar="FILE"
+    )
+    max_new_tokens: int = option(256, "tokens of a continuation for --references at most", minimum=1)
+    stop: list[str] = option(
+        [],
+        "text that ends such a continuation; several may be given",
+        metavar="TEXT",
+        repeated=True,
+        parse=parse_texts,
+    )
+    ignore_case: bool = option(False, "the exact match of --references ignores case")
+    choices: str | None = option(
+        None, "multiple-choice questions of your own in JSON lines or CSV", metavar="FILE"
+    )
+    template: str | None = option(
+        None,
+        "prompt of such a question, columns in braces: 'Question: {question}\\nAnswer:'",
+        metavar="TEXT",
+        parse=parse_text,
+    )
     limit: int | None = option(None, "take only the first N documents of each; for trying out", minimum=1)
     data: str | None = option(None, "local copies of the tasks' sets, read without a network", metavar="DIR")
     out: str | None = option(
@@ -54,8 +94,13 @@ class EvaluateConfig:
     batch_size: int = option(8, "texts scored at once", minimum=1)
 
     def __post_init__(self) -> None:
-        if not (self.suite or self.tasks or self.perplexity):
-            raise ValueError("there is nothing to measure: wanted --suite, --tasks or --perplexity")
+        if not (self.suite or self.tasks or self.perplexity or self.references or self.choices):
+            raise ValueError(
+                "there is nothing to measure: wanted --suite, --tasks, --perplexity, --references or "
+                "--choices"
+            )
+        if (self.choices is None) != (self.template is None):
+            raise ValueError("choices and template belong together: give both")
         if self.skip and not self.suite:
             raise ValueError("skip is given without suite: wanted --suite, of which it leaves out tasks")
         if self.stride and self.context and self.stride > self.context:

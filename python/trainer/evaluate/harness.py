@@ -21,6 +21,8 @@ from trainer.evaluate.suites import SuiteTask
 from trainer.evaluate.tasks import Leaf, expand, leaves, parse_task, task_manager
 
 if TYPE_CHECKING:
+    from lm_eval.models.huggingface import HFLM
+
     from trainer.evaluate.subject import Subject
 
 SEEDS = {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
@@ -108,7 +110,6 @@ class LmEvalTask:
         import numpy as np
         import torch
         from lm_eval.evaluator import evaluate
-        from lm_eval.models.huggingface import HFLM
 
         random.seed(SEEDS["random"])
         np.random.seed(SEEDS["numpy"])
@@ -121,18 +122,7 @@ class LmEvalTask:
                 shots = task.get_config("num_fewshot") if self.shots is None else self.shots
                 task.set_config(key="num_fewshot", value=shots or 0)
                 task.set_fewshot_seed(seed=SEEDS["fewshot"])
-            model = HFLM(
-                pretrained=subject.model,
-                # As a folder, so that lm-eval opens it as it does by itself.
-                tokenizer=str(subject.folder),
-                add_bos_token=subject.bos,
-                batch_size=subject.batch_size,
-            )
-            if model.tokenizer.bos_token_id is None and model.tokenizer.eos_token_id is None:
-                raise UsageError(
-                    f"the tokenizer in {subject.folder} names no beginning or end token, which lm-eval needs",
-                    "state bos_token or eos_token in its tokenizer_config.json",
-                )
+            model = language_model(subject)
             with _bars():
                 found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
         return dict(found)
@@ -176,6 +166,32 @@ class LmEvalTask:
             version=None if stated is None else str(stated),
             details=details,
         )
+
+
+def language_model(subject: Subject) -> HFLM:
+    """Return an open checkpoint as lm-eval knows models.
+
+    Raises
+    ------
+    UsageError
+        When the tokenizer names neither a beginning nor an end token.
+    """
+    _quiet()
+    from lm_eval.models.huggingface import HFLM
+
+    model = HFLM(
+        pretrained=subject.model,
+        # As a folder, so that lm-eval opens it as it does by itself.
+        tokenizer=str(subject.folder),
+        add_bos_token=subject.bos,
+        batch_size=subject.batch_size,
+    )
+    if model.tokenizer.bos_token_id is None and model.tokenizer.eos_token_id is None:
+        raise UsageError(
+            f"the tokenizer in {subject.folder} names no beginning or end token, which lm-eval needs",
+            "state bos_token or eos_token in its tokenizer_config.json",
+        )
+    return model
 
 
 def suite_tasks(tasks: Sequence[SuiteTask], *, limit: int | None, data: LocalData | None) -> list[LmEvalTask]:

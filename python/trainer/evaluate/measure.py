@@ -17,8 +17,8 @@ class Score:
     Attributes
     ----------
     value
-        In the unit of its metric: a share from 0 to 1 for accuracies, 0 to 100 for BLEU and ROUGE as their
-        libraries give them.
+        In the unit of its metric: a share from 0 to 1 for accuracies, 0 to 100 for BLEU and
+        0 to 1 for ROUGE as their libraries give them.
     stderr
         Its standard error, or None where none is known.
     """
@@ -45,6 +45,8 @@ class Outcome:
         That of the task, or None where there is none.
     details
         What else belongs to it and fits into JSON: shots, tokens, bytes, scores by subject.
+    files
+        Texts to be kept beside the results for people to look at, by the end of the file's name.
     """
 
     scores: Mapping[str, Score]
@@ -53,6 +55,7 @@ class Outcome:
     documents: int = 0
     version: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Measure(Protocol):

@@ -138,6 +138,14 @@ class Results:
         }
         self.write()
 
+    def keep(self, files: Mapping[str, str]) -> None:
+        """Write what an outcome has for people to look at beside the results, each whole."""
+        for end, text in files.items():
+            path = self.path.with_name(f"{self.path.stem}.{end}")
+            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+
     def average(self, suites: Iterable[str]) -> None:
         """Work out the means of these suites and of those that were asked for before; write the file."""
         if not self.results:

@@ -15,11 +15,14 @@ from typing import Any
 from prepcore.arguments import UsageError, printable
 from prepcore.report.table import show
 from trainer.config.evaluating import EvaluateConfig, EvaluationConfig
+from trainer.evaluate.choices import Choices
 from trainer.evaluate.harness import SEEDS, named_tasks, suite_tasks
 from trainer.evaluate.local import LocalData
 from trainer.evaluate.measure import Measure
 from trainer.evaluate.perplexity import Perplexity
+from trainer.evaluate.references import References
 from trainer.evaluate.results import NAME, Results
+from trainer.evaluate.sampling import Sampling
 from trainer.evaluate.suites import SUITES
 from trainer.evaluate.table import notes, table
 from trainer.run_folder import check_model_folder
@@ -129,6 +132,18 @@ def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Mea
                 checkpoints=tuple(checkpoints),
             )
         )
+    if config.references:
+        sampling = Sampling(max_new_tokens=config.max_new_tokens, stop=tuple(config.stop))
+        found.append(
+            References(
+                path=Path(config.references),
+                sampling=sampling,
+                ignore_case=config.ignore_case,
+                limit=config.limit,
+            )
+        )
+    if config.choices and config.template:
+        found.append(Choices(path=Path(config.choices), template=config.template, limit=config.limit))
     return list({measure.name: measure for measure in reversed(found)}.values())[::-1]
 
 
@@ -265,6 +280,7 @@ def _evaluate_one(
                 failed += 1
                 _complain(measure.name, error)
             else:
+                results.keep(outcome.files)
                 results.add(measure.name, outcome, wanted[measure.name], time.perf_counter() - start)
             _free_memory()
     results.average([config.suite] if config.suite else [])
