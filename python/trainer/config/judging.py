@@ -130,8 +130,8 @@ class JudgeConfig:
             raise ValueError("human-key has no effect without human-read")
         if (self.judge_model is None) != (self.judge_url is None):
             raise ValueError("judge-url and judge-model belong together: give both")
-        for name, value in (("judge-key-env", self.judge_key_env), ("judge-body", self.judge_body)):
-            if value is not None and self.judge_url is None:
+        for name, needless in (("judge-key-env", self.judge_key_env), ("judge-body", self.judge_body)):
+            if needless is not None and self.judge_url is None:
                 raise ValueError(f"{name} has no effect without judge-url")
         if self.criteria is not None and self.instructions is not None:
             raise ValueError("criteria and instructions are given, wanted one: instructions are the whole")
