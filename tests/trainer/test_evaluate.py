@@ -19,9 +19,6 @@ from tests.trainer import sets
 from tests.trainer.folders import random_documents, write_token_folder
 from tests.trainer.models import model_folder
 from tests.trainer.test_cli import TINY, environment, here
-
-pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
-
 from trainer.evaluate import tasks
 from trainer.evaluate.harness import LmEvalTask
 from trainer.evaluate.measure import Outcome
@@ -151,6 +148,17 @@ def test_a_measure_that_fails_leaves_the_others(
     again = evaluated(model, data, *words)
     assert len(again["results"]) == 3
     assert again["results"]["arc_easy@0"] == found["results"]["arc_easy@0"]
+
+
+def test_an_answer_longer_than_a_context_is_told_of(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**described, "max_position_embeddings": 2}))
+    assert here("evaluate", model, "--data", data, "--tasks", "hellaswag@0") == 1
+    said = capsys.readouterr().err
+    assert "an answer of hellaswag@0 is longer than the 2 tokens that the model reads at once" in said
+    assert "Traceback" not in said
 
 
 NO_NETWORK = """

@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.trainer import sets
-from tests.trainer.models import model_folder
-
-pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
-
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
+from tests.trainer import sets
+from tests.trainer.models import model_folder
 from trainer.evaluate.harness import LmEvalTask, named_tasks
 from trainer.evaluate.local import LocalData
 from trainer.evaluate.subject import Subject

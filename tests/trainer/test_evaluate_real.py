@@ -13,8 +13,6 @@ from tests.trainer import sets
 from tests.trainer.test_cli import environment, trainer
 from tests.trainer.test_real_checkpoints import smollm2  # noqa: F401 - the fixture
 
-pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
-
 
 @pytest.mark.soak
 def test_smollm2_on_truthfulqa(smollm2: Path, shared: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -15,6 +15,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from lm_eval.utils import get_rolling_token_windows
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
@@ -26,12 +29,6 @@ from tests.trainer.test_cli import here
 from trainer.evaluate.measure import Outcome
 from trainer.evaluate.perplexity import Perplexity, id_before, windows
 from trainer.evaluate.subject import Subject
-
-pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
-
-from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
-from lm_eval.utils import get_rolling_token_windows
 
 CONTEXT = 32
 WORDS = [

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -104,7 +105,8 @@ class LmEvalTask:
         Raises
         ------
         UsageError
-            When the set cannot be read, or the tokenizer names neither a beginning nor an end token.
+            When the set cannot be read, the tokenizer names neither a beginning nor an end token, or an
+            answer is longer than what the model reads.
         """
         _quiet()
         import numpy as np
@@ -123,8 +125,18 @@ class LmEvalTask:
                 task.set_config(key="num_fewshot", value=shots or 0)
                 task.set_fewshot_seed(seed=SEEDS["fewshot"])
             model = language_model(subject)
-            with _bars():
-                found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
+            try:
+                with _bars():
+                    found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
+            except AssertionError as error:
+                # lm-eval cuts prompts, and asserts that what it scores is no longer than a context.
+                if "max_length" not in (traceback.extract_tb(error.__traceback__)[-1].line or ""):
+                    raise
+                raise UsageError(
+                    f"an answer of {self.name} is longer than the {model.max_length:,} tokens that the model "
+                    "reads at once",
+                    "such a task needs a model of longer texts",
+                ) from error
         return dict(found)
 
     def _load(self) -> dict[str, Any]:
@@ -147,7 +159,7 @@ class LmEvalTask:
                 error = values.get(f"{metric}_stderr,{kept}")
                 known = error if isinstance(error, int | float) and error == error else None
                 scores[metric if kept == "none" else key] = Score(float(value), known)
-        main = self.main or next((name for name in PREFERRED if name in scores), next(iter(scores)))
+        main = self.main or next(name for name in (*PREFERRED, *scores) if name in scores)
         higher = found["higher_is_better"].get(self.task) or {}
         counts = {name: int(count["effective"]) for name, count in found["n-samples"].items()}
         details: dict[str, Any] = {"shots": self.shots}
