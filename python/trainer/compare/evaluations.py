@@ -7,18 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prepcore.arguments import UsageError
 from trainer.compare.subjects import Compared
-from trainer.report.facts import read_json
+from trainer.evaluate.results import NAME, read
 from trainer.run_folder import all_checkpoints, step_of
-
-FORMAT = "trainer.evaluation"
-FORMAT_VERSION = 1
-
-IN_CHECKPOINT = "evaluation.json"
-"""What an evaluation leaves in the folder of a checkpoint."""
-
-IN_RUN = "evaluations"
-"""The folder of a run that has those made during training, ``step-00000100.json`` and so on."""
 
 BITS_PER_BYTE = "bits_per_byte"
 """The metric of a text that is the same for whatever tokens it was cut into."""
@@ -91,15 +83,15 @@ def _files(compared: Compared) -> Iterator[tuple[Path, int | None]]:
     """List files with the step that their place says; of one step the checkpoint's own comes last."""
     folders: dict[Path, int | None] = {}
     if compared.run is not None:
-        for path in sorted((compared.run.path / IN_RUN).glob("step-*.json")):
+        for path in sorted(compared.run.evaluations.glob("step-*.json")):
             step = path.stem.removeprefix("step-")
             yield path, int(step) if step.isdecimal() else None
         folders = {folder.resolve(): step_of(folder) for folder in all_checkpoints(compared.run.checkpoints)}
     if compared.checkpoint is not None:
         folders.setdefault(compared.checkpoint.resolve(), compared.step)
     for folder, at in folders.items():
-        if (folder / IN_CHECKPOINT).is_file():
-            yield folder / IN_CHECKPOINT, at
+        if (folder / NAME).is_file():
+            yield folder / NAME, at
 
 
 def read_evaluation(path: Path, step: int | None = None) -> Evaluation | None:
@@ -112,10 +104,8 @@ def read_evaluation(path: Path, step: int | None = None) -> Evaluation | None:
     step
         What its place says; None leaves it to the file.
     """
-    content = read_json(path)
-    if content.get("format") != FORMAT or content.get("version") != FORMAT_VERSION:
-        return None
     try:
+        content = read(path)
         step = content.get("step") if step is None else step
         common = {name: content.get("settings", {}).get(name) for name in COMMON}
         return Evaluation(
@@ -129,7 +119,7 @@ def read_evaluation(path: Path, step: int | None = None) -> Evaluation | None:
                 if mean.get("value") is not None
             },
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (UsageError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
