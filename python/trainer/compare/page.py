@@ -114,7 +114,7 @@ def _validation(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> str:
-    table = html_table(tables.TRAINING, _named(facts, tables.training_rows(facts)), numbers=range(1, 8))
+    table = html_table(tables.TRAINING, _named(facts, tables.training_rows(facts)), numbers=range(1, 7))
     return _section("Training", "", table)
 
 

@@ -68,7 +68,7 @@ def what_it_is(each: Facts) -> str:
     return "model folder"
 
 
-TRAINING = ("", "parameters", "tokens", "a parameter", "FLOPs", "time", "tokens/s", "loss")
+TRAINING = ("", "parameters", "tokens", "FLOPs", "time", "tokens/s", "loss")
 """Names of the columns of :func:`training_rows`."""
 
 
@@ -79,7 +79,6 @@ def training_rows(facts: Facts) -> list[Cells]:
             each["key"],
             _written(each["parameters"], count),
             _written(each["tokens"], count),
-            f"{each['tokens'] / each['parameters']:.3g}" if each["tokens"] and each["parameters"] else "-",
             _written(each["flops"], operations),
             _written(each["hours"], duration),
             _written(each["tokens_per_second"], "{:,.0f}".format),
