@@ -186,7 +186,7 @@ class Card:
                 ("documents", manifest.get("documents")),
                 ("tokens", manifest.get("tokens")),
                 ("bytes of text", manifest.get("bytes")),
-                ("tokenizer", manifest.get("tokenizer", {}).get("fingerprint")),
+                ("tokenizer", (manifest.get("tokenizer") or {}).get("fingerprint")),
                 ("packing", manifest.get("packing")),
                 ("made by", manifest.get("program")),
             ]

@@ -253,6 +253,39 @@ def test_a_run_that_writes_stopped_or_lost_files_is_compared_as_far_as_it_goes(
     assert tables(facts)
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.yaml", "a: [1"),
+        ("config.yaml", "- 1"),
+        ("run.json", "[1]"),
+        ("run.json", '{"sizes": {"layers": 2}, "total_steps": 12}'),
+        ("initialization.json", '{"layers": [1, {"new": true}]}'),
+        ("samples.csv", "step,prompt,continuation\nx,a,b\n12,a\n"),
+        ("metrics.csv", "step,loss\n1,2.0\n"),
+        ("metrics.csv", "\n\n"),
+        ("checkpoints/last/config.json", "{}"),
+    ],
+)
+def test_a_damaged_file_costs_what_it_says_and_no_more(
+    runs: Path, tmp_path: Path, file: str, content: str
+) -> None:
+    shutil.copytree(runs / "one", tmp_path / "run", symlinks=True)
+    (tmp_path / "run" / file).write_text(content)
+    facts = compared(tmp_path / "run", runs / "deep")
+    json.dumps(facts, allow_nan=False)
+    assert tables(facts)
+    assert Page(page(facts)).unbalanced == []
+    assert facts["compared"][1]["tokens"] == STEPS * 64
+
+
+def test_a_log_that_is_no_text_is_refused_by_name(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "one", tmp_path / "run", symlinks=True)
+    (tmp_path / "run" / "metrics.csv").write_bytes(b"step,loss\n\xff\xfe")
+    with pytest.raises(UsageError, match=r"the logs of .*run cannot be read"):
+        compared(tmp_path / "run")
+
+
 def test_losses_that_are_not_of_the_same_text_are_not_ranked(runs: Path, tmp_path: Path) -> None:
     """Another text; other rows; another tokenizer over the same text; and no way to tell."""
     tokens = write_token_folder(

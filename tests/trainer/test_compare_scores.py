@@ -108,6 +108,7 @@ def test_noise_is_two_standard_errors_of_the_difference(tmp_path: Path) -> None:
         ("", "", "B", "0.3900", "0.0400", "-0.1100", "beyond noise of A"),
     ]
     assert any("|a - b| ≤ 2·√(s² + t²)" in note for note in notes(facts))
+    assert [entry["standing"] for entry in facts["scores"][1]["entries"].values()] == ["best", None]
     html = page(facts)
     assert "0.7000 ●" in html  # the best; how far the others are from it nobody knows
     assert "0.5000 ± 0.0300 ●" in html
@@ -141,7 +142,12 @@ def test_scores_of_other_settings_are_not_compared(
     (scores,) = (table for table in tables(facts) if table.title == "scores")
     assert [row[-1] for row in scores.rows] == ["", "other settings", "beyond noise of B"]
     assert f"note: task of B not compared with A: {said}" in notes(facts)
+    # Most were measured as the last two; of two alone neither is more.
+    standing = [entry["standing"] for entry in facts["scores"][0]["entries"].values()]
+    assert standing == ["not comparable", "best", None]
     assert "0.5000 ± 0.0300 ✕" in page(facts)
+    (row,) = compared(first, second)["scores"]
+    assert [entry["standing"] for entry in row["entries"].values()] == ["not comparable"] * 2
 
 
 def test_the_dtype_and_bos_of_the_whole_evaluation_count(tmp_path: Path) -> None:
@@ -154,6 +160,11 @@ def test_the_dtype_and_bos_of_the_whole_evaluation_count(tmp_path: Path) -> None
     facts = compared(first, second, third)
     assert verdict(facts, "task", "A", "B")["why"] == "dtype fp32 and bf16"
     assert verdict(facts, "task", "A", "C")["verdict"] == "within noise"
+    assert [entry["standing"] for entry in facts["scores"][0]["entries"].values()] == [
+        "best",
+        "not comparable",
+        "within noise",
+    ]
 
 
 def test_a_mean_rests_on_what_it_is_the_mean_of(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def initialization(found: Mapping[str, Any]) -> dict[str, str]:
     made = dict(found)
     layers = [layer for layer in made.pop("layers", None) or [] if isinstance(layer, Mapping)]
     if layers:
-        made["layers of the source"] = spans([layer.get("source") for layer in layers])
+        made["layers of the source"] = spans([layer["source"] for layer in layers if "source" in layer])
         made["new layers"] = spans([place for place, layer in enumerate(layers) if layer.get("new")]) or None
     for name in ("format", "format_version", "block_influence"):
         made.pop(name, None)
@@ -67,8 +67,8 @@ def data(found: Data) -> dict[str, str]:
             "bytes of text": manifest.get("bytes"),
             "tokens held out": held_out.get("tokens"),
             "documents held out": held_out.get("documents"),
-            "tokenizer": manifest.get("tokenizer", {}).get("fingerprint"),
-            "vocabulary": manifest.get("tokenizer", {}).get("vocabulary_size"),
+            "tokenizer": (manifest.get("tokenizer") or {}).get("fingerprint"),
+            "vocabulary": (manifest.get("tokenizer") or {}).get("vocabulary_size"),
             "tokens in a row": manifest.get("sequence_length"),
             "packing": manifest.get("packing"),
             "made by": manifest.get("program"),

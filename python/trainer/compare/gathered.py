@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prepcore.arguments import UsageError
 from trainer.compare.evaluations import Evaluation, evaluations_of
 from trainer.compare.logs import Log
 from trainer.compare.subjects import Compared
@@ -16,6 +18,7 @@ from trainer.initialize.facts import FILE as FACTS_FILE
 from trainer.initialize.source import DESCRIPTION
 from trainer.report.data import data_of
 from trainer.report.facts import RunFacts, read_json
+from trainer.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,14 @@ class Gathered:
 
     @classmethod
     def of(cls, compared: Compared) -> Gathered:
-        """Read the files; what is missing is left out."""
-        facts = RunFacts.gather(compared.run) if compared.run else None
+        """Read the files; what is missing is left out.
+
+        Raises
+        ------
+        UsageError
+            When a log is there and is not text.
+        """
+        facts = _read(compared.run) if compared.run else None
         about = facts.about if facts else {}
         sizes = _sizes(compared, about)
         flops = about.get("flops_per_token")
@@ -71,6 +80,13 @@ class Gathered:
     def facts(self) -> RunFacts | None:
         """Its run."""
         return self.log.facts if self.log else None
+
+
+def _read(run: RunFolder) -> RunFacts:
+    try:
+        return RunFacts.gather(run)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"the logs of {run.path} cannot be read: {error}", "leave this run out") from error
 
 
 def _sizes(compared: Compared, about: Mapping[str, Any]) -> LlamaSizes | None:

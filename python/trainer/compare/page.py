@@ -11,7 +11,7 @@ from prepcore.report.inert import inert
 from prepcore.report.shell import document
 from trainer.compare import drawing, tables
 from trainer.compare.facts import AXES
-from trainer.compare.scores import REFUSED, WITHIN
+from trainer.compare.scores import BEST, REFUSED, WITHIN
 from trainer.report.page import PAGE_STYLE
 from trainer.report.words import sentence
 
@@ -20,8 +20,8 @@ STYLE = PAGE_STYLE + Path(__file__).with_name("page.css").read_text(encoding="ut
 LONGEST_NAME = 24
 """Characters of a name that a table shows; the list of what is compared shows all of it."""
 
-BEST, AS_GOOD, OTHERWISE = "●", "○", "✕"
-"""Marks of a score: the best, within noise of it, measured otherwise."""
+MARKS = {BEST: " ●", WITHIN: " ○", REFUSED: " ✕"}
+"""What stands behind a score, by its standing."""
 
 Facts = dict[str, Any]
 
@@ -114,7 +114,7 @@ def _validation(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> str:
-    table = html_table(tables.TRAINING, _named(facts, tables.training_rows(facts)), numbers=range(1, 8))
+    table = html_table(tables.TRAINING, _named(facts, tables.training_rows(facts)), numbers=range(1, 7))
     return _section("Training", "", table)
 
 
@@ -133,8 +133,8 @@ def _scores(facts: Facts) -> str:
     said = "Score ± its standard error."
     if several:
         said += (
-            f" {BEST} is the best of a row, {AS_GOOD} is within noise of the best, and {OTHERWISE} was "
-            "measured with other settings than the best and is not compared."
+            " ● is the best of those in a row that were measured alike, ○ is within noise of it, and ✕ was "
+            "measured with other settings than most and is not compared."
         )
     shown = html_table(("", "metric", *_columns(facts, keys)), cells, numbers=range(2, 2 + len(keys)))
     for title, wanted in (("Differences", True), ("Other metrics", False)):
@@ -147,26 +147,16 @@ def _scores(facts: Facts) -> str:
 
 def _score_cells(facts: Facts, row: Facts, keys: Sequence[str]) -> list[str]:
     """Write the scores of a row, each with its mark."""
-    entries = row["entries"]
-    choose = max if row["higher_is_better"] else min
-    best = choose(entries, key=lambda key: entries[key]["value"])
-    verdicts = {
-        (each["to"] if each["from"] == best else each["from"]): each["verdict"]
-        for each in row["differences"]
-        if best in (each["from"], each["to"])
-    }
-    marks = {WITHIN: f" {AS_GOOD}", REFUSED: f" {OTHERWISE}"}
     marked = tables.letters(facts, row)
     cells = []
     for key in keys:
-        if key not in entries:
+        if key not in row["entries"]:
             cells.append("-")
             continue
-        entry = entries[key]
+        entry = row["entries"][key]
         error = "" if entry["stderr"] is None else f" ± {tables.score(entry['stderr'], entry['value'])}"
-        mark = f" {BEST}" if key == best and len(entries) > 1 else marks.get(verdicts.get(key, ""), "")
         step = marked[key].removeprefix(key)
-        cells.append(f"{tables.score(entry['value'])}{error}{step}{mark}")
+        cells.append(f"{tables.score(entry['value'])}{error}{step}{MARKS.get(entry['standing'], '')}")
     return cells
 
 

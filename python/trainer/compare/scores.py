@@ -34,6 +34,9 @@ IDLE = ("device", "batch_size", "file")
 WITHIN, BEYOND, UNKNOWN, REFUSED = "within noise", "beyond noise", "no standard error", "not comparable"
 """What is said of a difference."""
 
+BEST = "best"
+"""The standing of the best score of those that were measured alike; others are `WITHIN` or `REFUSED`."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -71,9 +74,11 @@ def score_facts(scored: Sequence[Scored]) -> list[dict[str, Any]]:
         found = {each.compared.key: each.results[name] for each in scored if name in each.results}
         main = next(iter(found.values())).main
         metrics = _in_order([list(result.scores) for result in found.values()])
-        rows += [_row(name, metric, found) for metric in sorted(metrics, key=lambda metric: metric != main)]
+        rows += [
+            _stand(_row(name, metric, found)) for metric in sorted(metrics, key=lambda metric: metric != main)
+        ]
     for name in _in_order([list(each.means) for each in scored]):
-        rows.append(_mean_row(name, scored))
+        rows.append(_stand(_mean_row(name, scored)))
     return rows
 
 
@@ -159,6 +164,28 @@ def _difference(a: str, b: str, entries: Mapping[str, Any], told: Sequence[str])
         "verdict": verdict,
         "why": "; ".join(told),
     }
+
+
+def _stand(row: dict[str, Any]) -> dict[str, Any]:
+    """Give each score of a row its ``standing`` among the most that were measured alike."""
+    entries, differences = row["entries"], row["differences"]
+    verdicts = {(each["from"], each["to"]): each["verdict"] for each in differences}
+    verdicts |= {(to, from_): verdict for (from_, to), verdict in verdicts.items()}
+    alike = [[other for other in entries if verdicts.get((key, other)) != REFUSED] for key in entries]
+    peers = max(alike, key=len, default=[])
+    best = None
+    if len(peers) > 1 and row["higher_is_better"] is not None:
+        choose = max if row["higher_is_better"] else min
+        best = choose(peers, key=lambda key: entries[key]["value"])
+    for key, entry in entries.items():
+        entry["standing"] = None
+        if key == best:
+            entry["standing"] = BEST
+        elif len(entries) > 1 and (key not in peers or len(peers) == 1):
+            entry["standing"] = REFUSED
+        elif verdicts.get((key, best)) == WITHIN:
+            entry["standing"] = WITHIN
+    return row
 
 
 def _in_order(lists: Sequence[Sequence[str]]) -> list[str]:

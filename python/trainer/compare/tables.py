@@ -68,7 +68,7 @@ def what_it_is(each: Facts) -> str:
     return "model folder"
 
 
-TRAINING = ("", "parameters", "tokens", "a parameter", "FLOPs", "time", "tokens/s", "loss")
+TRAINING = ("", "parameters", "tokens", "FLOPs", "time", "tokens/s", "loss")
 """Names of the columns of :func:`training_rows`."""
 
 
@@ -79,7 +79,6 @@ def training_rows(facts: Facts) -> list[Cells]:
             each["key"],
             _written(each["parameters"], count),
             _written(each["tokens"], count),
-            f"{each['tokens'] / each['parameters']:.3g}" if each["tokens"] and each["parameters"] else "-",
             _written(each["flops"], operations),
             _written(each["hours"], duration),
             _written(each["tokens_per_second"], "{:,.0f}".format),
@@ -91,8 +90,9 @@ def training_rows(facts: Facts) -> list[Cells]:
 
 def validation_headers(facts: Facts) -> Cells:
     """Name the columns of :func:`validation_rows`."""
-    with_ = next((each["comparable"]["with"] for each in facts["compared"] if each["comparable"]), "")
-    return ("", "loss", "perplexity", "bits a byte", "best loss", "at step", f"comparable with {with_}")
+    headers = ("", "loss", "perplexity", "bits a byte", "best loss", "at step")
+    with_ = [each["comparable"]["with"] for each in facts["compared"] if each["comparable"]]
+    return (*headers, f"comparable with {with_[0]}") if len(with_) > 1 else headers
 
 
 def validation_rows(facts: Facts) -> list[Cells]:
@@ -101,17 +101,16 @@ def validation_rows(facts: Facts) -> list[Cells]:
     for each in facts["compared"]:
         final, best, comparable = each["final"] or {}, each["best"] or {}, each["comparable"] or {}
         why = f": {comparable['why']}" if comparable.get("why") else ""
-        rows.append(
-            (
-                each["key"],
-                _written(final.get("loss"), "{:.4f}".format),
-                _written(final.get("perplexity"), "{:,.2f}".format),
-                _written(final.get("bits_per_byte"), "{:.4f}".format),
-                _written(best.get("loss"), "{:.4f}".format),
-                _written(best.get("step"), "{:,}".format),
-                f"{comparable.get('what', '-')}{why}",
-            )
+        cells = (
+            each["key"],
+            _written(final.get("loss"), "{:.4f}".format),
+            _written(final.get("perplexity"), "{:,.2f}".format),
+            _written(final.get("bits_per_byte"), "{:.4f}".format),
+            _written(best.get("loss"), "{:.4f}".format),
+            _written(best.get("step"), "{:,}".format),
+            f"{comparable.get('what', '-')}{why}",
         )
+        rows.append(cells[: len(validation_headers(facts))])
     return rows
 
 
