@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 import random
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,7 @@ class LmEvalTask:
             When the set cannot be read, or the tokenizer names neither a beginning nor an end token.
         """
         _quiet()
+        _end_children_by_signal()
         import numpy as np
         import torch
         from lm_eval.evaluator import evaluate
@@ -234,6 +236,17 @@ def _bars() -> Iterator[None]:
         contextlib.redirect_stderr(nothing),
     ):
         yield
+
+
+@cache
+def _end_children_by_signal() -> None:
+    """Let SIGTERM end the processes that lm-eval forks to draw samples, as its pool of them expects.
+
+    They would inherit the handler of this program, which is run when Python gets to it: of a process that
+    begins to wait at that moment, never, and then the pool waits for it forever.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def _quiet() -> None:
