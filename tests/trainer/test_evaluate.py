@@ -272,6 +272,10 @@ def test_mistakes_are_refused(
             [str(model), "--tasks", "arc_easy", "--data", str(tmp_path / "nowhere")],
             "is not a folder; wanted there: ai2_arc/ARC-Easy/test.jsonl",
         ),
+        (
+            [str(model), "--tasks", "arc_easy,gsm8k", "--data", str(tmp_path / "nowhere")],
+            "wanted there: gsm8k/main/test.jsonl, gsm8k/main/train.jsonl",
+        ),
         ([str(model), "--suite", "h7"], "h6"),
         ([str(model), "--suite", "h6", "--skip", "arc"], "'arc' is no task of h6"),
         ([str(tmp_path), "--tasks", "arc_easy", *local], "it has no config.json"),
@@ -287,6 +291,22 @@ def test_mistakes_are_refused(
         assert here("evaluate", *words) == 2, words
         assert said in capsys.readouterr().err
     assert not (model / "evaluation.json").exists()
+
+
+def test_sets_that_cannot_be_had_are_told_of(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import datasets
+
+    def unreachable(path: str, *_: Any, **__: Any) -> None:
+        raise ConnectionError(f"Couldn't reach {path!r} on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    assert here("evaluate", model, "--tasks", "arc_easy") == 1
+    said = capsys.readouterr().err
+    assert "arc_easy@0 failed: the sets of arc_easy cannot be read: Couldn't reach 'allenai/ai2_arc'" in said
+    assert "give local copies of them with --data DIR" in said
+    assert "Traceback" not in said
 
 
 def test_mistakes_are_found_without_torch(made: Path, data: Path) -> None:

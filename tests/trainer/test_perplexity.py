@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,22 @@ def test_the_same_texts_in_any_kind_of_file(model: Path, texts: Path, tmp_path: 
     first = measured(texts, model, limit=2)
     assert first.documents == 2
     assert first.details["bytes"] == len(WORDS[0]) + len(WORDS[1])
+
+
+def test_other_documents_are_other_settings(texts: Path, tmp_path: Path) -> None:
+    def settings(path: Path) -> Mapping[str, Any]:
+        return Perplexity(path=path, label="the same").settings()
+
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(texts.read_bytes())
+    assert settings(other) == settings(texts)
+    other.write_bytes(texts.read_bytes().replace(b"lamp", b"mill"))
+    assert settings(other) != settings(texts)
+    one, two = (
+        write_token_folder(tmp_path / name, [random_documents(9, seed=seed)])
+        for seed, name in enumerate(("one", "two"))
+    )
+    assert settings(one) != settings(two)
 
 
 def test_a_token_folder(model: Path, tmp_path: Path) -> None:

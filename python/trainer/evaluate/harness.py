@@ -119,7 +119,7 @@ class LmEvalTask:
         few = [leaf.own_shots if self.shots is None else self.shots for leaf in self.leaves]
         local = self.data.in_place_of_the_hub(spare=not any(few)) if self.data else contextlib.nullcontext()
         with local:
-            loaded = task_manager().load(self.task)
+            loaded = self._load()
             for task in loaded["tasks"].values():
                 shots = task.get_config("num_fewshot") if self.shots is None else self.shots
                 task.set_config(key="num_fewshot", value=shots or 0)
@@ -128,6 +128,16 @@ class LmEvalTask:
             with _bars():
                 found = evaluate(lm=model, task_dict=loaded, limit=self.limit, log_samples=samples)
         return dict(found)
+
+    def _load(self) -> dict[str, Any]:
+        """Have lm-eval make the task, which reads its sets."""
+        try:
+            return dict(task_manager().load(self.task))
+        except (ConnectionError, FileNotFoundError) as error:
+            raise UsageError(
+                f"the sets of {self.task} cannot be read: {error}",
+                "give local copies of them with --data DIR",
+            ) from error
 
     def outcome(self, found: Mapping[str, Any]) -> Outcome:
         """Take the figures of this task, or group, out of what lm-eval returned."""

@@ -111,9 +111,9 @@ class Perplexity:
         return documents_of(self.path, self.column)
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what decides its outcome; the documents are known by their bytes on the disk."""
+        """Return what decides its outcome; the documents are known by a fingerprint."""
         return {
-            "bytes": self.documents.size,
+            "documents": self.documents.fingerprint,
             "context": self.context,
             "stride": self.stride,
             "limit": self.limit,

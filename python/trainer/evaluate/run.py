@@ -69,12 +69,30 @@ def check(config: EvaluateConfig) -> Work:
     places = list(zip(checkpoints, result_files(checkpoints, config.out), strict=True))
     results = [Results.open(file, checkpoint) for checkpoint, file in places]
     measures = measures_of(config, checkpoints)
-    for measure in measures:
-        measure.check()
+    check_all(measures)
     for there in results if not config.again else ():
         for measure in measures:
             there.check_kept(measure.name, measure.settings())
     return Work(measures, places)
+
+
+def check_all(measures: Sequence[Measure]) -> None:
+    """Check every measure, so that all that is missing is told of at once.
+
+    Raises
+    ------
+    UsageError
+        With a line for each measure that cannot be made.
+    """
+    errors = []
+    for measure in measures:
+        try:
+            measure.check()
+        except UsageError as error:
+            errors.append(error)
+    if errors:
+        hints = dict.fromkeys(error.hint for error in errors if error.hint)
+        raise UsageError("\n".join(error.message for error in errors), "; ".join(hints)) from errors[0]
 
 
 def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Measure]:

@@ -5,6 +5,7 @@ A file of text is one document, a row of JSONL or Parquet is one, and a folder i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 
 from prepcore.arguments import UsageError
 from prepcore.tokens.folder import Tokens
-from prepcore.tokens.manifest import is_token_folder
+from prepcore.tokens.manifest import MANIFEST, is_token_folder
 from prepcore.tokens.split import TokenSplit
 from trainer.tokenizer import check_same_ids
 
@@ -27,6 +28,12 @@ ROWS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".parquet")
 
 TEXTS = (".txt", ".md")
 """Endings of files in a folder that are a document each; a file that is named itself may have any."""
+
+DIGITS = 16
+"""Digits of a fingerprint."""
+
+BEGINNING = 2**16
+"""Bytes of each file of text that count for a fingerprint."""
 
 BATCH = 256
 """Rows of JSONL or Parquet that are read at once."""
@@ -53,8 +60,8 @@ class Documents(Protocol):
     """Something with documents in it."""
 
     @property
-    def size(self) -> int:
-        """Bytes on the disk, which stand for the content."""
+    def fingerprint(self) -> str:
+        """What stands for the content without reading all of it."""
         ...
 
     def check(self, checkpoint: Path) -> None:
@@ -86,9 +93,9 @@ class TokenDocuments:
         return "train" if self.tokens.validation is None else "validation"
 
     @property
-    def size(self) -> int:
-        """Bytes on the disk."""
-        return self.side.tokens * self.tokens.dtype.itemsize
+    def fingerprint(self) -> str:
+        """The checksum of the manifest, which states what was packed, and how."""
+        return hashlib.sha256((self.tokens.path / MANIFEST).read_bytes()).hexdigest()[:DIGITS]
 
     def check(self, checkpoint: Path) -> None:
         """Refuse ids that mean other tokens to the model.
@@ -146,9 +153,13 @@ class TextDocuments:
         )
 
     @property
-    def size(self) -> int:
-        """Bytes on the disk."""
-        return sum(file.stat().st_size for file in self.files)
+    def fingerprint(self) -> str:
+        """The checksum of the sizes and the beginnings of the files."""
+        checksum = hashlib.sha256(self.column.encode())
+        for path in self.files:
+            with path.open("rb") as file:
+                checksum.update(f"{path.stat().st_size} ".encode() + file.read(BEGINNING))
+        return checksum.hexdigest()[:DIGITS]
 
     def check(self, checkpoint: Path) -> None:
         """Refuse what is not there, and tables without the column.
