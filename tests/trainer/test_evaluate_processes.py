@@ -21,11 +21,13 @@ def test_a_forked_process_dies_of_sigterm() -> None:
     before = signal.signal(signal.SIGTERM, terminated)
     try:
         _end_children_by_signal()
-        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
-        child.start()
-        child.terminate()
-        child.join(20)
-        assert child.exitcode == -signal.SIGTERM
+        for pause in (0, 0, 0, 0.001, 0.01, 0.1):  # at any moment of its beginning
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            child.start()
+            time.sleep(pause)
+            child.terminate()
+            child.join(20)
+            assert child.exitcode == -signal.SIGTERM
         assert signal.getsignal(signal.SIGTERM) is terminated
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -253,10 +253,22 @@ def _end_children_by_signal() -> None:
     """Let SIGTERM end the processes that lm-eval forks to draw samples, as its pool of them expects.
 
     They would inherit the handler of this program, which is run when Python gets to it: of a process that
-    begins to wait at that moment, never, and then the pool waits for it forever.
+    begins to wait at that moment, never, and then the pool waits for it forever. A signal that comes in the
+    midst of a fork is held back until the process has the handler it should have.
     """
+
+    def hold() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def release_child() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=release_child)
 
 
 def _quiet() -> None:
