@@ -119,9 +119,9 @@ class JudgeConfig:
         if self.human_read is not None:
             if self.checkpoints:
                 raise ValueError("human-read takes no checkpoints: the sheet's key names them")
-            for name, value in (("prompts", self.prompts), ("out", self.out)):
-                if value is not None:
-                    raise ValueError(f"{name} has no effect with human-read: the sheet and its key are all")
+            if self.prompts is not None or self.out is not None:
+                name = "out" if self.prompts is None else "prompts"
+                raise ValueError(f"{name} has no effect with human-read: the sheet and its key are all")
         elif len(self.checkpoints) != 2:
             raise ValueError(f"A B is {len(self.checkpoints)} folders, wanted two")
         elif self.prompts is None:

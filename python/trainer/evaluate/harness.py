@@ -6,11 +6,12 @@ import contextlib
 import logging
 import os
 import random
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,7 @@ class LmEvalTask:
             answer is longer than what the model reads.
         """
         _quiet()
+        _end_children_by_signal()
         import numpy as np
         import torch
         from lm_eval.evaluator import evaluate
@@ -256,6 +258,29 @@ def _bars() -> Iterator[None]:
         contextlib.redirect_stderr(nothing),
     ):
         yield
+
+
+@cache
+def _end_children_by_signal() -> None:
+    """Let SIGTERM end the processes that lm-eval forks to draw samples, as its pool of them expects.
+
+    They would inherit the handler of this program, which is run when Python gets to it: of a process that
+    begins to wait at that moment, never, and then the pool waits for it forever. A signal that comes in the
+    midst of a fork is held back until the process has the handler it should have.
+    """
+
+    def hold() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def release_child() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=release_child)
 
 
 def _quiet() -> None:
