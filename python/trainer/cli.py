@@ -241,7 +241,7 @@ def _silently(run: Callable[[], object]) -> int:
 
 def _check(config: FitConfig) -> None:
     """Find mistakes before the seconds that importing torch takes."""
-    from trainer.evaluate.run import check_evaluations
+    from trainer.evaluate.wanted import check_evaluations
     from trainer.initialize.source import check_source
     from trainer.loggers import check_loggers
     from trainer.resolve import open_folder, resolve, schedule_of

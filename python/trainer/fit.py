@@ -22,7 +22,7 @@ from trainer.data import PackedTokens
 from trainer.describe import describe
 from trainer.display import Display
 from trainer.errors import TrainingError
-from trainer.evaluate.run import check_evaluations
+from trainer.evaluate.wanted import check_evaluations
 from trainer.initialize.around import Sample, Surroundings
 from trainer.initialize.build import build
 from trainer.initialize.facts import Facts

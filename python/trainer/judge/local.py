@@ -82,7 +82,7 @@ class LocalJudge:
 
     @cached_property
     def _subject(self) -> Subject:
-        from trainer.evaluate.run import resolve_device
+        from trainer.evaluate.place import resolve_device
         from trainer.evaluate.subject import Subject
 
         device, dtype = resolve_device(self.device, self.dtype)

@@ -14,7 +14,7 @@ from typing import Any
 from prepcore.arguments import UsageError
 from trainer import __version__
 from trainer.config.judging import JudgeConfig
-from trainer.evaluate.run import resolve_device
+from trainer.evaluate.place import resolve_device
 from trainer.evaluate.sampling import Sampling
 from trainer.judge.answers import (
     SIDES,
