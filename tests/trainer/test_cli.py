@@ -56,7 +56,13 @@ def here(*words: str | Path) -> int:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["fit", "--help"], ["plan", "--help"], ["fit", "--print-config", "--config", "demo"]],
+    [
+        ["--help"],
+        ["fit", "--help"],
+        ["plan", "--help"],
+        ["compare", "--help"],
+        ["fit", "--print-config", "--config", "demo"],
+    ],
 )
 def test_help_is_light(words: list[str]) -> None:
     program = "import sys; from trainer.cli import main; code = main(sys.argv[1:]); "
