@@ -61,6 +61,8 @@ def here(*words: str | Path) -> int:
         ["fit", "--help"],
         ["plan", "--help"],
         ["judge", "--help"],
+        ["compare", "--help"],
+        ["evaluate", "--help"],
         ["fit", "--print-config", "--config", "demo"],
     ],
 )

@@ -319,6 +319,40 @@ def test_losses_that_are_not_of_the_same_text_are_not_ranked(runs: Path, tmp_pat
     assert headline(ranked).startswith(f"{best['key']} ({best['name']}) has the lowest validation loss")
 
 
+def test_mixtures_of_other_shares_and_limited_validations_are_another_question(
+    runs: Path, tmp_path: Path
+) -> None:
+    import prepcore
+
+    for source in ("web", "code"):
+        shutil.copytree(runs / "tokens", tmp_path / source)
+    for name, weight in (("half", 50), ("most", 70), ("again", 70)):
+        shutil.copytree(runs / "one", tmp_path / name, symlinks=True)
+        recipe = tmp_path / name / "mixture.json"
+        shares = {"web": f"{weight}%", "code": f"{100 - weight}%"}
+        sources = {source: (str(tmp_path / source), share) for source, share in shares.items()}
+        prepcore.mix(sources, tokens=640, out=str(recipe))
+        configuration = tmp_path / name / "config.yaml"
+        configuration.write_text(configuration.read_text().replace(str(runs / "tokens"), str(recipe)))
+    shutil.copytree(tmp_path / "most", tmp_path / "limited", symlinks=True)
+    limited = tmp_path / "limited" / "config.yaml"
+    text = limited.read_text()
+    assert "limit-val-batches: null" in text
+    limited.write_text(text.replace("limit-val-batches: null", "limit-val-batches: 1"))
+
+    facts = compared(*(tmp_path / name for name in ("most", "half", "again", "limited")))
+    assert [each["comparable"]["what"] for each in facts["compared"]] == ["yes", "no", "yes", "no"]
+    assert [each["comparable"]["why"] for each in facts["compared"]] == [
+        "",
+        "another mixture",
+        "",
+        "trainer.limit-val-batches 1, not none",
+    ]
+    data = {row["name"]: row["values"] for row in facts["differences"]["data"]}
+    assert data["web: share"] == {"A": "70.00%", "B": "50.00%", "C": "70.00%", "D": "70.00%"}
+    assert set(data) == {"web: share", "code: share"}
+
+
 def test_losses_are_read_at_equal_places(runs: Path) -> None:
     half = runs / "one" / "checkpoints" / "step-00000008"
     facts = compared(runs / "deep", half)

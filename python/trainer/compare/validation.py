@@ -84,7 +84,7 @@ class HeldOut:
         if self.length != other.length:
             return NO, f"rows of {other.length:,} tokens, not of {self.length:,}"
         if self.limit != other.limit:
-            return NO, f"trainer.limit-val-batches {other.limit}, not {self.limit}"
+            return NO, f"trainer.limit-val-batches {other.limit or 'none'}, not {self.limit or 'none'}"
         if self.shares != other.shares:
             return NO, "another mixture"
         if self.checksums is not None and self.checksums == other.checksums:
