@@ -124,7 +124,7 @@ def main(words: Sequence[str] | None = None) -> int:
             ),
             Command(
                 "evaluate",
-                "score checkpoints: tasks of lm-eval, perplexity",
+                "score checkpoints: tasks of lm-eval, perplexity, files of your own",
                 lambda: EvaluateConfig,
                 _evaluate,
                 examples=EVALUATE_EXAMPLES,

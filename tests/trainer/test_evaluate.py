@@ -24,10 +24,18 @@ pytest.importorskip("lm_eval", reason="the extra `eval` is not installed")
 
 from trainer.evaluate import tasks
 from trainer.evaluate.harness import LmEvalTask
+from trainer.evaluate.local import OFFLINE
 from trainer.evaluate.measure import Outcome
 from trainer.evaluate.subject import Subject
 
 TASKS = "arc_easy,winogrande@2"
+
+
+@pytest.fixture(autouse=True)
+def network_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--data` forbids this process is allowed again after a test."""
+    for name in OFFLINE:
+        monkeypatch.setenv(name, "0")
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +174,6 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_killed_evaluation_continues_without_a_network(model: Path, data: Path, tmp_path: Path) -> None:
     around = {**environment(), "HF_HOME": str(tmp_path / "empty")}
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        around.pop(name, None)
     tasks = "arc_easy,arc_challenge@25,hellaswag,winogrande@5,truthfulqa_mc2,gsm8k"
     command = [sys.executable, "-c", NO_NETWORK, "evaluate", str(model), "--data", str(data)]
     command += ["--tasks", tasks]
@@ -262,7 +268,7 @@ def test_mistakes_are_refused(
     (strange / "evaluation.json").write_text('{"format": "other"}')
     local = ["--data", str(data)]
     for words, said in (
-        ([str(model)], "there is nothing to measure: wanted --suite, --tasks or --perplexity"),
+        ([str(model)], "there is nothing to measure: wanted --suite, --tasks, --perplexity"),
         ([str(model), "--tasks", "helaswag", *local], "did you mean hellaswag"),
         ([str(model), "--tasks", "arc_easy@many", *local], "is not NAME or NAME@SHOTS"),
         ([str(model), "--tasks", "truthfulqa_mc2@5", *local], "is fixed at 0 shots"),
@@ -324,7 +330,7 @@ def test_mistakes_are_found_without_torch(made: Path, data: Path) -> None:
 
 
 def test_a_missing_package_is_named(
-    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     monkeypatch.setitem(sys.modules, "lm_eval.tasks", None)
@@ -333,6 +339,9 @@ def test_a_missing_package_is_named(
     said = capsys.readouterr().err
     assert "the package lm_eval is not installed" in said
     assert "pip install '.[train,eval]'" in said
+    text = tmp_path / "text.txt"
+    text.write_text("Perplexity needs none of it.")
+    assert here("evaluate", model, "--perplexity", text) == 0
 
 
 def test_results_in_a_checkpoint_disturb_no_run(data: Path, tmp_path: Path) -> None:

@@ -205,6 +205,18 @@ def test_stories(stories: Path, shared: Path) -> None:
     assert 4.0 < outcome.scores["perplexity"].value < 4.6
 
 
+def test_paths_are_called_by_what_tells_them_apart(model: Path, texts: Path, tmp_path: Path) -> None:
+    words = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        words.append(str(tmp_path / name / "same.jsonl"))
+        Path(words[-1]).write_bytes(texts.read_bytes())
+    where = ["--out", tmp_path / "out.json", "--limit", "2"]
+    assert here("evaluate", model, "--perplexity", ",".join([*words, str(texts)]), *where) == 0
+    found = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert list(found) == ["perplexity:one/same.jsonl", "perplexity:two/same.jsonl", "perplexity:texts.jsonl"]
+
+
 def test_mistakes_are_refused(
     model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 ENDINGS = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".parquet")
 SPLITS = ("train", "validation", "test", "dev")
 
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables that keep the libraries of Hugging Face from asking a server."""
+
 ONE_FOLDER = {"mmlu"}
 """Sets whose configurations may lie in one folder `all`, told apart by the column `subject`."""
 
 
 def forbid_network() -> None:
     """Have the libraries of Hugging Face ask no server; to be called before they are imported."""
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE"):
+    for name in OFFLINE:
         os.environ[name] = "1"
 
 

@@ -16,7 +16,7 @@ from prepcore.arguments import UsageError, printable
 from prepcore.report.table import show
 from trainer.config.evaluating import EvaluateConfig
 from trainer.evaluate.choices import Choices
-from trainer.evaluate.harness import SEEDS, named_tasks, suite_tasks
+from trainer.evaluate.harness import SEEDS, LmEvalTask, named_tasks, suite_tasks
 from trainer.evaluate.local import LocalData
 from trainer.evaluate.measure import Measure
 from trainer.evaluate.perplexity import Perplexity
@@ -104,47 +104,68 @@ def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Mea
         When a name is not known.
     """
     data = LocalData(Path(config.data)) if config.data else None
-    found: list[Measure] = []
-    if config.suite:
-        suite = SUITES[config.suite]
-        known = {word for task in suite.tasks for word in (task.task, task.name)}
-        for word in config.skip:
-            if word not in known:
-                raise UsageError(
-                    f"skip: {word!r} is no task of {suite.name}",
-                    f"wanted one of {', '.join(task.task for task in suite.tasks)}",
-                )
-        kept = [task for task in suite.tasks if not {task.task, task.name} & set(config.skip)]
-        found += suite_tasks(kept, limit=config.limit, data=data)
-    if config.tasks:
-        found += named_tasks(config.tasks, limit=config.limit, data=data)
-    shared = Counter(Path(word).name for word in config.perplexity)
-    for word in dict.fromkeys(config.perplexity):
-        path = Path(word)
-        found.append(
-            Perplexity(
-                path=path,
-                label=path.name if shared[path.name] == 1 else word,
-                column=config.text_column,
-                context=config.context,
-                stride=config.stride,
-                limit=config.limit,
-                checkpoints=tuple(checkpoints),
+    found: list[Measure] = [
+        *_of_suite(config, data),
+        *named_tasks(config.tasks, limit=config.limit, data=data),
+        *_perplexities(config, checkpoints),
+        *_own_files(config),
+    ]
+    unique: dict[str, Measure] = {}
+    for measure in found:
+        other = unique.setdefault(measure.name, measure)
+        if isinstance(measure, Perplexity) and other is not measure:
+            raise UsageError(
+                f"two paths of --perplexity would be {measure.name}", "give one to another --out"
             )
+    return list(unique.values())
+
+
+def _of_suite(config: EvaluateConfig, data: LocalData | None) -> list[LmEvalTask]:
+    """Return the tasks of the suite, without those to leave out."""
+    if config.suite is None:
+        return []
+    suite = SUITES[config.suite]
+    known = {word for task in suite.tasks for word in (task.task, task.name)}
+    for word in config.skip:
+        if word not in known:
+            raise UsageError(
+                f"skip: {word!r} is no task of {suite.name}",
+                f"wanted one of {', '.join(task.task for task in suite.tasks)}",
+            )
+    kept = [task for task in suite.tasks if not {task.task, task.name} & set(config.skip)]
+    return suite_tasks(kept, limit=config.limit, data=data)
+
+
+def _perplexities(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Perplexity]:
+    """Return a measure for each path, called by its last part, or by two where that is another's, too."""
+    paths = list(dict.fromkeys(Path(word) for word in config.perplexity))
+    shared = Counter(path.resolve().name for path in paths)
+    return [
+        Perplexity(
+            path=path,
+            label="/".join(path.resolve().parts[-1 if shared[path.resolve().name] == 1 else -2 :]),
+            column=config.text_column,
+            context=config.context,
+            stride=config.stride,
+            limit=config.limit,
+            checkpoints=tuple(checkpoints),
         )
+        for path in paths
+    ]
+
+
+def _own_files(config: EvaluateConfig) -> list[Measure]:
+    """Return the measures of a user's own files."""
+    found: list[Measure] = []
     if config.references:
         sampling = Sampling(max_new_tokens=config.max_new_tokens, stop=tuple(config.stop))
+        path = Path(config.references)
         found.append(
-            References(
-                path=Path(config.references),
-                sampling=sampling,
-                ignore_case=config.ignore_case,
-                limit=config.limit,
-            )
+            References(path=path, sampling=sampling, ignore_case=config.ignore_case, limit=config.limit)
         )
     if config.choices and config.template:
         found.append(Choices(path=Path(config.choices), template=config.template, limit=config.limit))
-    return list({measure.name: measure for measure in reversed(found)}.values())[::-1]
+    return found
 
 
 def result_files(checkpoints: Sequence[Path], out: str | None) -> list[Path]:
