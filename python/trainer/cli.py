@@ -138,7 +138,7 @@ def program() -> Program:
             ),
             Command(
                 "evaluate",
-                "score checkpoints: tasks of lm-eval, perplexity",
+                "score checkpoints: tasks of lm-eval, perplexity, files of your own",
                 lambda: EvaluateConfig,
                 _evaluate,
                 examples=EVALUATE_EXAMPLES,

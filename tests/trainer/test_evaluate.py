@@ -276,7 +276,7 @@ def test_mistakes_are_refused(
     (strange / "evaluation.json").write_text('{"format": "other"}')
     local = ["--data", str(data)]
     for words, said in (
-        ([str(model)], "there is nothing to measure: wanted --suite, --tasks or --perplexity"),
+        ([str(model)], "there is nothing to measure: wanted --suite, --tasks, --perplexity"),
         ([str(model), "--tasks", "helaswag", *local], "did you mean hellaswag"),
         ([str(model), "--tasks", "arc_easy@many", *local], "is not NAME or NAME@SHOTS"),
         ([str(model), "--tasks", "truthfulqa_mc2@5", *local], "is fixed at 0 shots"),
