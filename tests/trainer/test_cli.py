@@ -185,7 +185,7 @@ def test_rows_in_parquet_are_trained_on_and_those_that_do_not_fit_exit_2(
 
 def test_a_missing_package_is_named_with_the_way_to_install_it() -> None:
     from prepcore.arguments import UsageError
-    from trainer.cli import needs_training_packages
+    from trainer.commands import needs_training_packages
 
     @needs_training_packages
     def run(package: str) -> int:
