@@ -243,6 +243,7 @@ def test_it_finds_what_the_command_finds(tokens: Path, tmp_path: Path) -> None:
     found = [content["results"][name]["scores"] for content in (during, json.loads(after.read_text()))]
     assert found[0] == found[1]
     assert found[0]["loss"]["value"] > 0
+    assert f"{found[0]['perplexity']['value']:.2f}" in (run / "report.html").read_text()
 
 
 def test_an_unknown_task_is_refused_before_the_run(tokens: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from prepcore.report.html_table import html_table
 from prepcore.report.inert import inert
 from prepcore.report.reasons import number, size
+from trainer.evaluate.table import figure as score_figure
 from trainer.flops import flops_in_words
 from trainer.report.facts import RunFacts
 from trainer.report.words import LISTED, count, figure, value_of
@@ -38,6 +39,33 @@ def mixture(facts: RunFacts) -> str:
     headers = ("source", "share", "tokens", "epochs", "validation loss at first", f"after step {latest:,}")
     table = html_table(headers, rows, numbers=range(1, 6))
     return f"<section><h2>The mixture</h2>{table}</section>"
+
+
+def evaluations(facts: RunFacts) -> str:
+    """List the scores of checkpoints that were evaluated on the way."""
+    columns = list(
+        dict.fromkeys(
+            (name, result["main"]) for _, results in facts.evaluations for name, result in results.items()
+        )
+    )
+    if not columns:
+        return ""
+    rows = [
+        (f"{step:,}", *(_scored(results.get(name), metric) for name, metric in columns))
+        for step, results in facts.evaluations[-LISTED:]
+    ]
+    headers = ("step", *(f"{name}, {metric}" for name, metric in columns))
+    table = html_table(headers, rows, numbers=range(len(headers)))
+    soft = "With standard errors, where there are any. <code>evaluations/</code> has all figures."
+    return f'<section><h2>Evaluations</h2><p class="soft">{soft}</p>{table}</section>'
+
+
+def _scored(result: Mapping[str, Any] | None, metric: str) -> str:
+    score = result["scores"].get(metric) if result else None
+    if score is None:
+        return "-"
+    error = "" if score["stderr"] is None else f" ± {score_figure(score['stderr'])}"
+    return score_figure(score["value"]) + error
 
 
 def samples(facts: RunFacts) -> str:

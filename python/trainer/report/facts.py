@@ -55,6 +55,8 @@ class RunFacts:
         ``sources.csv``.
     samples
         ``samples.csv``.
+    evaluations
+        ``evaluations/``: step and results by name, oldest first.
     initialization
         ``initialization.json``; empty where the weights come from no source.
     settings
@@ -68,6 +70,7 @@ class RunFacts:
     lines: Sequence[Mapping[str, str]]
     sources: Sequence[Mapping[str, str]]
     samples: Sequence[Mapping[str, str]]
+    evaluations: Sequence[tuple[int, Mapping[str, Any]]]
     initialization: Mapping[str, Any]
     settings: Sequence[Setting]
     checkpoints: Sequence[Checkpoint]
@@ -81,6 +84,7 @@ class RunFacts:
             lines=read(run.metrics),
             sources=read(run.sources),
             samples=read(run.samples),
+            evaluations=_evaluations(run.evaluations),
             initialization=read_json(run.initialization),
             settings=_settings(run.configuration),
             checkpoints=_checkpoints(run.checkpoints),
@@ -134,6 +138,15 @@ def _settings(path: Path) -> list[Setting]:
         default = None if option is None or option.required else option.default
         found.append(Setting(name, value, list(default) if isinstance(default, tuple) else default))
     return found
+
+
+def _evaluations(folder: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    contents = [read_json(path) for path in sorted(folder.glob("step-*.json"))]
+    return [
+        (content["step"], content["results"])
+        for content in contents
+        if isinstance(content.get("step"), int) and isinstance(content.get("results"), dict)
+    ]
 
 
 def _checkpoints(folder: Path) -> list[Checkpoint]:

@@ -22,6 +22,7 @@ def page(facts: RunFacts) -> str:
             sections.losses(facts),
             sections.course(facts),
             sections.validations(facts),
+            details.evaluations(facts),
             details.mixture(facts),
             details.samples(facts),
             details.model(facts),
