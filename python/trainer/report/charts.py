@@ -145,13 +145,13 @@ def short(value: float) -> str:
 
     Examples
     --------
-    >>> short(14000.0), short(2500000.0), short(0.00003), short(2.0)
-    ('14k', '2.5M', '3e-05', '2')
+    >>> short(14000.0), short(2500000.0), short(0.00042), short(2.0)
+    ('14k', '2.5M', '4.2e-04', '2')
     """
     for from_, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= from_:
             return f"{value / unit:.4g}{letter}"
-    if value and abs(value) < 1e-4:
+    if value and abs(value) < 1e-3:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{float(mantissa):g}e{exponent}"
     return number(value)
