@@ -39,6 +39,14 @@ POLL = 0.05
 """Seconds between two looks at the processes."""
 
 
+OF_SEVERAL = (
+    *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE"),
+    *("ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", RENDEZVOUS),
+)
+"""Variables by which a process knows that it is one of several, besides those that begin as below."""
+
+OF_TORCHRUN = "TORCHELASTIC_"
+
 ENDS_WITH_PARENT = "TRAINER_ENDS_WITH_PARENT"
 """Set for a process whose standard input is a pipe that its parent holds open and never writes to."""
 
@@ -102,11 +110,17 @@ def environment(rank: int, count: int, rendezvous: Path) -> dict[str, str]:
 def child_environment() -> dict[str, str]:
     """Return the environment of a command of ours that is to end when this process does.
 
-    It finds the packages where this process has them, and its standard input has to be a pipe.
+    It finds the packages where this process has them, is alone even where this process is one of several, and
+    its standard input has to be a pipe.
     """
     package = str(Path(__file__).resolve().parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), ENDS_WITH_PARENT: "1"}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in OF_SEVERAL and not name.startswith(OF_TORCHRUN)
+    }
+    return {**own, "PYTHONPATH": os.pathsep.join(paths), ENDS_WITH_PARENT: "1"}
 
 
 def end_with_parent() -> None:

@@ -362,8 +362,11 @@ def test_a_dead_process_ends_the_run(tokens: Path, tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{child}").exists() for child in both)
 
 
-def test_torchrun_starts_them(tokens: Path, tmp_path: Path, runs: Runs) -> None:
-    words = command(configuration(tokens, tmp_path / "other"), "--run", tmp_path / "run")
+def test_torchrun_starts_them_and_one_evaluates(tokens: Path, tmp_path: Path, runs: Runs) -> None:
+    evaluating = ["--evaluation.every", STEPS, "--evaluation.perplexity", tokens]
+    words = command(
+        configuration(tokens, tmp_path / "other"), "--run", tmp_path / "run", *map(str, evaluating)
+    )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*torchrun, "-m", "--", "trainer", *words],
@@ -375,6 +378,9 @@ def test_torchrun_starts_them(tokens: Path, tmp_path: Path, runs: Runs) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(last(tmp_path / "run"))]
     assert done.stderr.count("step 12/12") == 1
+    assert done.stderr.count("perplexity:t ") == 1
+    (evaluation,) = (tmp_path / "run" / "evaluations").iterdir()
+    assert json.loads(evaluation.read_text())["step"] == STEPS
     assert_same_training(tmp_path / "run", runs["one"])
 
 
