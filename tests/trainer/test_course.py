@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -97,7 +98,10 @@ def check_5(out: Path, said: str) -> None:
 
 
 def check_6(out: Path, said: str) -> None:
-    assert "4-base" in said
+    scores = json.loads((out / "5-run" / "checkpoints" / "last" / "evaluation.json").read_text())
+    assert scores["results"]["perplexity:prose"]["scores"]["perplexity"]["value"] > 1
+    assert "B  run, step 12 of 12  5-run" in said
+    assert (out / "6-compare.html").is_file()
     assert "bigram" in said
     assert "\nReturn the" in said
 
