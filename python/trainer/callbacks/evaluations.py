@@ -143,14 +143,18 @@ class Evaluations(lightning.Callback):
     def _wait(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
         """Wait for a command; end it when its time is over or the run is to stop."""
         until = time.monotonic() + self.seconds
+        late = ""
         while True:
             try:
                 answer, said = process.communicate(timeout=LOOK)
             except subprocess.TimeoutExpired:
-                if self.stopping() or time.monotonic() > until:
+                if self.stopping():
+                    process.kill()
+                elif time.monotonic() > until:
+                    late = f"\nit took longer than the {self.seconds / 60:g} of evaluation.minutes"
                     process.kill()
             else:
-                return process.returncode, answer, said
+                return process.returncode, answer, said + late
 
 
 def evaluate_command(settings: EvaluationConfig, device: str) -> Callable[[Path, Path], Sequence[str]]:
