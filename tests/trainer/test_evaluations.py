@@ -45,7 +45,7 @@ FAILURES = {
     "too-long": (
         "print('begun', file=sys.stderr, flush=True); time.sleep(600)",
         "was ended by SIGKILL",
-        "begun",
+        "evaluation.minutes",
     ),
     "writes-and-fails": (f"{GOOD}; sys.exit('so far')", "ended with exit code 1", "so far"),
 }
