@@ -77,7 +77,7 @@ def config(tokens: Path, run: Path, *, every: int | None = 2, minutes: float = 5
         batch=BatchConfig(micro=2),
         trainer=TrainerConfig(max_steps=STEPS, accelerator="cpu", precision="32-true", val_check_interval=2),
         checkpoint=CheckpointConfig(keep=9),
-        evaluation=EvaluationConfig(every=every, perplexity=(str(tokens),) if every else (), minutes=minutes),
+        evaluation=EvaluationConfig(every=every, perplexity=[str(tokens)] if every else [], minutes=minutes),
         run=str(run),
     )
 
@@ -220,11 +220,13 @@ def test_a_stop_during_an_evaluation_ends_it_and_the_run_continues(
 
     # What lies beyond the checkpoint will come again.
     (run / "evaluations" / "step-00000006.json").write_text("of a step that was lost")
+    (run / "evaluations" / "step-by-step.json").write_text("of somebody else")
     process = start(GOOD, "--resume", run)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert_same(run, undisturbed)
     assert (run / "evaluations" / "step-00000006.json").read_text().isdigit()
+    assert (run / "evaluations" / "step-by-step.json").exists()
 
 
 def test_it_finds_what_the_command_finds(tokens: Path, tmp_path: Path) -> None:
@@ -262,8 +264,8 @@ def test_an_unknown_task_is_refused_before_the_run(tokens: Path, tmp_path: Path)
     ("words", "said"),
     [
         ({"every": 2}, "there is nothing to evaluate"),
-        ({"tasks": ("x",)}, "evaluation.every is not given"),
-        ({"every": 3, "tasks": ("x",)}, "wanted a multiple of the 2 steps between checkpoints"),
+        ({"tasks": ["x"]}, "evaluation.every is not given"),
+        ({"every": 3, "tasks": ["x"]}, "wanted a multiple of the 2 steps between checkpoints"),
     ],
 )
 def test_settings_without_effect_are_refused(words: dict[str, object], said: str, tmp_path: Path) -> None:

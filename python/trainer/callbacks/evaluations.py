@@ -19,7 +19,7 @@ from trainer.config import EvaluationConfig
 from trainer.display import Display
 from trainer.launch import child_environment
 from trainer.processes import Processes
-from trainer.run_folder import folder_of_step, step_of
+from trainer.run_folder import folder_of_step
 
 LOOK = 1.0
 """Seconds between two looks at the clock and for a signal."""
@@ -79,7 +79,8 @@ class Evaluations(lightning.Callback):
         self.processes = processes
         if processes.first:
             for path in results.glob("step-*"):
-                if step_of(path.with_suffix("")) > first_step:
+                step = path.name.removeprefix("step-").partition(".")[0]
+                if step.isdecimal() and int(step) > first_step:
                     path.unlink()
 
     def on_train_batch_end(

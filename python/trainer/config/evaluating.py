@@ -33,7 +33,7 @@ class EvaluateConfig:
 
     checkpoint: list[str] = option(
         help="checkpoints, or any Hugging Face folders of causal language models",
-        metavar="CHECKPOINT",
+        metavar="CHECKPOINT…",
         positional=True,
     )
     suite: Literal["h6"] | None = option(
@@ -114,11 +114,13 @@ class EvaluationConfig:
     every: int | None = option(
         None, "steps between evaluations, a multiple of those between checkpoints (none)", minimum=1
     )
-    suite: Literal["h6"] | None = option(None, "as for evaluate", metavar="h6")
-    tasks: tuple[str, ...] = option((), "as for evaluate", metavar="NAME,…", parse=parse_list)
-    perplexity: tuple[str, ...] = option((), "as for evaluate", metavar="PATH,…", parse=parse_list)
-    data: str | None = option(None, "as for evaluate", metavar="DIR")
-    limit: int | None = option(None, "as for evaluate: only the first N documents of each", minimum=1)
+    suite: Literal["h6"] | None = option(None, "the tasks of a suite, and their mean", metavar="h6")
+    tasks: list[str] = option([], "tasks of lm-eval, NAME or NAME@SHOTS", metavar="NAME,…", parse=parse_list)
+    perplexity: list[str] = option(
+        [], "token folders or text files to measure perplexity on", metavar="PATH,…", parse=parse_list
+    )
+    data: str | None = option(None, "local copies of the tasks' sets, read without a network", metavar="DIR")
+    limit: int | None = option(None, "take only the first N documents of each", minimum=1)
     minutes: float = option(20.0, "an evaluation that takes longer is ended", minimum=0)
 
     def __post_init__(self) -> None:
@@ -133,6 +135,5 @@ class EvaluationConfig:
 
     def given(self) -> dict[str, Any]:
         """Return what `evaluate` is told besides the checkpoint and where its results go."""
-        lists = {"tasks": list(self.tasks), "perplexity": list(self.perplexity)}
-        values = {"suite": self.suite, **lists, "data": self.data, "limit": self.limit}
+        values = {name: getattr(self, name) for name in ("suite", "tasks", "perplexity", "data", "limit")}
         return {name: value for name, value in values.items() if value}
