@@ -155,6 +155,11 @@ def test_a_measure_that_fails_leaves_the_others(
     assert interrupted or "winogrande@0 failed: as the test wants it" in capsys.readouterr().err
     again = evaluated(model, data, *words)
     assert len(again["results"]) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(LmEvalTask, "run", failing)
+        capsys.readouterr()
+        evaluated(model, data, *words, "--again", code=130 if interrupted else 1)
+    assert interrupted or "winogrande" not in capsys.readouterr().out, "what failed shows no former score"
     assert again["results"]["arc_easy@0"] == found["results"]["arc_easy@0"]
 
 
@@ -291,6 +296,9 @@ def test_mistakes_are_refused(
             "wanted there: gsm8k/main/test.jsonl, gsm8k/main/train.jsonl",
         ),
         ([str(model), "--suite", "h7"], "h6"),
+        ([str(model), "--tasks", "arc_easy", "--stop", "x"], "no effect without references"),
+        ([str(model), "--tasks", "arc_easy", "--stride", "3"], "no effect without perplexity"),
+        ([str(model), "--perplexity", "x", *local], "data has no effect without suite or tasks"),
         ([str(model), "--suite", "h6", "--skip", "arc"], "'arc' is no task of h6"),
         ([str(tmp_path), "--tasks", "arc_easy", *local], "it has no config.json"),
         ([str(bare), "--tasks", "arc_easy", *local], "has no tokenizer.json"),

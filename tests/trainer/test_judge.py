@@ -355,7 +355,7 @@ def test_mistakes_are_refused(models: Path, tmp_path: Path, capsys: pytest.Captu
         ([old, new, "--judge", str(empty), *prompts], "empty has no weights"),
         ([old, new, *prompts], "nobody judges, wanted one of --judge, --judge-url, --human"),
         ([old, new, *prompts, "--judge", judge, "--human", "x.csv"], "judge and human are given"),
-        ([old, "--judge", judge, *prompts], "A B is 1 folders, wanted two"),
+        ([old, "--judge", judge, *prompts], "1 checkpoints are given, wanted two: A and B"),
         ([old, new, "--judge", judge], "--prompts must be given"),
         ([old, old, "--judge", judge, *prompts], "A and B are both"),
         ([old, new, "--judge", str(tmp_path), *prompts], "it has no config.json"),
@@ -370,6 +370,7 @@ def test_mistakes_are_refused(models: Path, tmp_path: Path, capsys: pytest.Captu
         ([old, new, "--human-read", "x.csv"], "human-read takes no checkpoints"),
         (["--human-read", "x.csv", *prompts], "prompts has no effect with human-read"),
         ([old, new, "--judge", judge, "--human-key", "x", *prompts], "human-key has no effect without"),
+        ([old, new, "--judge", judge, "--max-new-tokens", "99999", *prompts], "so that there is room"),
         ([old, new, "--judge", judge, "--stop", "", *prompts], "--stop: '' is in every text"),
     ):
         assert here("judge", *more, "--out", str(tmp_path / "out")) == 2, more
@@ -377,6 +378,8 @@ def test_mistakes_are_refused(models: Path, tmp_path: Path, capsys: pytest.Captu
         assert said in message, message
         assert "secret" not in message
     assert not (tmp_path / "out").exists()
+    assert here("judge", "--human-read", "x.csv") == 2
+    assert "there is no x.csv" in capsys.readouterr().err
 
 
 def test_mistakes_are_found_before_torch_is_imported(models: Path, tmp_path: Path) -> None:

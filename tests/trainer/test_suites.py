@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from trainer.evaluate.card import scores_section
 from trainer.evaluate.suites import H6
 
 VALUES = (0.3, 0.5, 0.25, 0.4, 0.6, 0.01)
@@ -50,8 +51,24 @@ def test_tasks_that_were_measured_otherwise_stand_in_its_way(change: dict[str, A
     found["mmlu@5"]["settings"].update(change)
     mean = H6.mean(found)
     assert mean["missing"] == ["mmlu@5"]
-    assert "otherwise" in mean["reason"]
+    assert mean["reason"] == f"measured otherwise than the others ({next(iter(change))})"
     assert "value" not in mean
+
+
+def test_a_card_says_of_each_score_how_it_was_measured() -> None:
+    found = results(limit=20, device="cpu")
+    for result in found.values():
+        ((main, score),) = result["scores"].items()
+        score["stderr"] = None
+        result |= {"documents": 20, "version": "1", "main": main, "details": {}}
+    found["mmlu@5"]["settings"]["bos"] = "on"
+    found["mmlu@5"]["details"] = {"tasks": {}}
+    means = {"h6": {"value": 0.5, "limit": 20}}
+    card = scores_section({"results": found, "means": means, "versions": {"torch": "2"}, "settings": {}})
+    assert "beginning token on (mmlu@5)" in card
+    assert "| 20 (the first 20 of each task) |" in card
+    assert "| 20 (the first) |" in card
+    assert "| h6, the mean | | 0.5000 | first 20 of each | |" in card
 
 
 def test_a_score_that_is_no_number_stands_in_its_way() -> None:

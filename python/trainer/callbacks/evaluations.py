@@ -152,7 +152,7 @@ class Evaluations(lightning.Callback):
                 if self.stopping():
                     process.kill()
                 elif time.monotonic() > until:
-                    late = f"\nit took longer than the {self.seconds / 60:g} of evaluation.minutes"
+                    late = f"\nit took longer than {self.seconds / 60:g} minutes (evaluation.minutes)"
                     process.kill()
             else:
                 return process.returncode, answer, said + late

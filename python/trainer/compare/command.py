@@ -27,6 +27,8 @@ def check(config: CompareConfig) -> list[str]:
         When a folder is neither run nor model, prompts cannot be read, or nothing could continue them.
     """
     everything = open_compared(config.subjects, config.checkpoint)
+    if config.page_file is not None and Path(config.page_file).is_dir():
+        raise UsageError(f"--page {config.page_file} is a folder", "wanted a file, such as compare.html")
     if config.prompts is None:
         return []
     prompts = read_prompts(config.prompts)

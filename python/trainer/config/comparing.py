@@ -11,6 +11,10 @@ AxisName = Literal["tokens", "flops", "hours", "steps"]
 """What curves can be drawn over."""
 
 
+DRAWN = (60, 0.8, 0)
+"""How prompts are continued unless something else is said: tokens, temperature, seed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """Everything that ``python -m trainer compare`` may be told."""
@@ -25,15 +29,19 @@ class CompareConfig:
     prompts: str | None = option(
         None, "continue these now, one a line (without: what runs have in samples.csv)", metavar="FILE"
     )
-    max_new_tokens: int = option(60, "with --prompts: tokens of each continuation, at most", minimum=1)
-    temperature: float = option(0.8, "with --prompts: lower is safer, 0 takes the likeliest token", minimum=0)
-    seed: int = option(0, "with --prompts: seed of the sampling, the same for all", minimum=0)
+    max_new_tokens: int = option(DRAWN[0], "with --prompts: tokens of each continuation, at most", minimum=1)
+    temperature: float = option(
+        DRAWN[1], "with --prompts: lower is safer, 0 takes the likeliest token", minimum=0
+    )
+    seed: int = option(DRAWN[2], "with --prompts: seed of the sampling, the same for all", minimum=0)
     page: str | None = option(None, "the page (compare.html; none with --json), or off", metavar="FILE|off")
     json: bool = option(False, "print everything as JSON")
 
     def __post_init__(self) -> None:
         if not self.subjects:
             raise ValueError("RUN_OR_CHECKPOINT is nothing, wanted at least one folder")
+        if self.prompts is None and (self.max_new_tokens, self.temperature, self.seed) != DRAWN:
+            raise ValueError("max-new-tokens, temperature and seed have no effect without prompts")
 
     @property
     def page_file(self) -> str | None:

@@ -27,6 +27,10 @@ def parse_texts(value: Any) -> list[str]:
     return texts
 
 
+CONTINUED = 256
+COLUMN = "text"
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """Everything that ``python -m trainer evaluate`` may be told."""
@@ -48,7 +52,7 @@ class EvaluateConfig:
     perplexity: list[str] = option(
         [], "token folders or text files to measure perplexity on", metavar="PATH,…", parse=parse_list
     )
-    text_column: str = option("text", "column with the text in JSONL and Parquet", metavar="NAME")
+    text_column: str = option(COLUMN, "column with the text in JSONL and Parquet", metavar="NAME")
     context: int | None = option(
         None, "tokens before and with the last one of a window of --perplexity (all the model takes)",
         minimum=1,
@@ -60,7 +64,7 @@ class EvaluateConfig:
     references: str | None = option(
         None, "prompts with references in JSON lines: BLEU, ROUGE, exact match", metavar="FILE"
     )
-    max_new_tokens: int = option(256, "tokens of a continuation for --references at most", minimum=1)
+    max_new_tokens: int = option(CONTINUED, "tokens of a continuation for --references at most", minimum=1)
     stop: list[str] = option(
         [],
         "text that ends such a continuation; several may be given",
@@ -103,6 +107,12 @@ class EvaluateConfig:
             raise ValueError("choices and template belong together: give both")
         if self.skip and not self.suite:
             raise ValueError("skip is given without suite: wanted --suite, of which it leaves out tasks")
+        if self.data and not (self.suite or self.tasks):
+            raise ValueError("data has no effect without suite or tasks")
+        if not self.references and (self.stop or self.ignore_case or self.max_new_tokens != CONTINUED):
+            raise ValueError("max-new-tokens, stop and ignore-case have no effect without references")
+        if not self.perplexity and (self.context or self.stride or self.text_column != COLUMN):
+            raise ValueError("text-column, context and stride have no effect without perplexity")
         if self.stride and self.context and self.stride > self.context:
             raise ValueError(f"stride is {self.stride}, wanted at most context, which is {self.context}")
 
@@ -121,7 +131,7 @@ class EvaluationConfig:
     )
     data: str | None = option(None, "local copies of the tasks' sets, read without a network", metavar="DIR")
     limit: int | None = option(None, "take only the first N documents of each", minimum=1)
-    minutes: float = option(20.0, "an evaluation that takes longer is ended", minimum=0)
+    minutes: float = option(20.0, "an evaluation that takes longer is ended", minimum=0.001)
 
     def __post_init__(self) -> None:
         wanted = bool(self.suite or self.tasks or self.perplexity)
@@ -132,6 +142,8 @@ class EvaluationConfig:
             )
         if self.every is None and (wanted or self.data or self.limit):
             raise ValueError("evaluation.every is not given, wanted the steps between evaluations")
+        if self.data and not (self.suite or self.tasks):
+            raise ValueError("evaluation.data has no effect without evaluation.suite or evaluation.tasks")
 
     def given(self) -> dict[str, Any]:
         """Return what `evaluate` is told besides the checkpoint and where its results go."""

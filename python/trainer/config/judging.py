@@ -53,7 +53,7 @@ class JudgeConfig:
         [], "the two checkpoints, or any Hugging Face folders", metavar="A B", positional=True
     )
     prompts: str | None = option(
-        None, "text file, a prompt a line, or JSON lines with `prompt`", metavar="FILE"
+        None, "text file, a prompt a line, or JSON lines or CSV with `prompt`", metavar="FILE"
     )
     out: str | None = option(
         None, "folder of answers and judgments; continued where it has some (judgments/A-vs-B)", metavar="DIR"
@@ -123,7 +123,7 @@ class JudgeConfig:
                 name = "out" if self.prompts is None else "prompts"
                 raise ValueError(f"{name} has no effect with human-read: the sheet and its key are all")
         elif len(self.checkpoints) != 2:
-            raise ValueError(f"A B is {len(self.checkpoints)} folders, wanted two")
+            raise ValueError(f"{len(self.checkpoints)} checkpoints are given, wanted two: A and B")
         elif self.prompts is None:
             raise ValueError("--prompts must be given")
         if self.human_key is not None and self.human_read is None:

@@ -16,15 +16,34 @@ def scores_section(content: Mapping[str, Any]) -> str:
     for name, result in content["results"].items():
         score = result["scores"][result["main"]]
         error = "" if score["stderr"] is None else f" ± {figure(score['stderr'])}"
-        limit = result["settings"].get("limit")
-        taken = f"first {result['documents']:,}" if limit is not None else f"{result['documents']:,}"
+        taken = f"{result['documents']:,}{_limited(result)}"
         value = f"{figure(score['value'])}{error}"
         cells = (name, result["main"], value, taken, result["version"] or "")
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     for name, mean in content["means"].items():
         if "value" in mean:
-            lines.append(f"| {name}, the mean | | {figure(mean['value'])} | | |")
-    settings = content["settings"]
+            limited = f"first {mean['limit']:,} of each" if "limit" in mean else ""
+            lines.append(f"| {name}, the mean | | {figure(mean['value'])} | {limited} | |")
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    how = f"Measured in {settings['dtype']}, beginning token {settings['bos']}, with {versions}."
+    how = f"Measured in {_conditions(content['results'])}. Versions of the last time: {versions}."
     return "## Scores\n\n" + "\n".join(lines) + f"\n\n{how}"
+
+
+def _limited(result: Mapping[str, Any]) -> str:
+    """Say that only the first documents were taken, of each task of a group."""
+    limit = result["settings"].get("limit")
+    if limit is None:
+        return ""
+    return f" (the first {limit:,} of each task)" if "tasks" in result["details"] else " (the first)"
+
+
+def _conditions(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say how results were measured; where that differs, which of them how."""
+    groups: dict[str, list[str]] = {}
+    for name, result in results.items():
+        how = result["settings"]
+        words = f"{how.get('dtype')} on {how.get('device')}, beginning token {how.get('bos')}"
+        groups.setdefault(words, []).append(name)
+    if len(groups) == 1:
+        return next(iter(groups))
+    return "; ".join(f"{words} ({', '.join(names)})" for words, names in groups.items())

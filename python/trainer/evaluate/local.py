@@ -85,7 +85,7 @@ class LocalData:
         raise UsageError(
             f"{name} cannot be measured: {lacks}",
             f"each file may end in {', '.join(ENDINGS)}"
-            + ("; or take 0 shots (NAME@0), or leave it out (--skip)" if not scored else ""),
+            + ("; or take 0 shots (NAME@0 in tasks), or --skip it in a suite" if not scored else ""),
         )
 
     def files(self, leaves: list[Leaf]) -> dict[str, int]:

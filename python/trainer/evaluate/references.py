@@ -77,12 +77,15 @@ class References:
         Whether case is ignored by the exact match.
     limit
         Only so many of the first prompts, or None for all.
+    checkpoints
+        Folders that will be measured, which must have room for the continuations.
     """
 
     path: Path
     sampling: Sampling = field(default_factory=Sampling)
     ignore_case: bool = False
     limit: int | None = None
+    checkpoints: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -107,7 +110,7 @@ class References:
         Raises
         ------
         UsageError
-            When a line is not as it should be, or a package is not there.
+            When a line is not as it should be, a package is not there, or a model has too few positions.
         """
         from importlib.util import find_spec
 
@@ -117,6 +120,8 @@ class References:
                     f"--references needs the package {package.replace('_', '-')}",
                     "install the extra `eval`, in a clone with: pip install '.[eval]'",
                 )
+        for checkpoint in self.checkpoints:
+            self.sampling.check_room(checkpoint)
         _ = self.references
 
     @cached_property

@@ -139,7 +139,7 @@ def _evaluate_one(
     for measure in measures:
         if measure not in left:
             _line(f"{checkpoint}: {measure.name} is there already")
-    failed = 0
+    failed: set[str] = set()
     if left:
         subject = Subject(
             checkpoint, settings["dtype"], settings["device"], BOS[config.bos], config.batch_size
@@ -156,18 +156,18 @@ def _evaluate_one(
             try:
                 outcome = measure.run(subject)
             except Exception as error:
-                failed += 1
+                failed.add(measure.name)
                 _complain(measure.name, error)
             else:
                 results.keep(outcome.files)
                 results.add(measure.name, outcome, wanted[measure.name], time.perf_counter() - start)
             _free_memory()
     results.average([config.suite] if config.suite else [])
-    if results.results:
-        show(
-            [table(results.content, list(wanted))], [*notes(results.content), f"results: {results.path}", ""]
-        )
-    return failed
+    shown = [name for name in wanted if name in results.results and name not in failed]
+    if shown:
+        told = [*notes(results.content, shown), f"results: {results.path}", ""]
+        show([table(results.content, shown)], told)
+    return len(failed)
 
 
 def _free_memory() -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from prepcore.arguments import UsageError
+from trainer.report.facts import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,3 +43,18 @@ class Sampling:
     def seed_of(self, number: int) -> int:
         """Return the seed of the draws for the prompt of a number."""
         return (self.seed * 2**32 + number) % 2**63
+
+    def check_room(self, folder: Path) -> None:
+        """Refuse more new tokens than a model has positions for, and one for the prompt.
+
+        Raises
+        ------
+        UsageError
+            Naming both numbers.
+        """
+        room = read_json(folder / "config.json").get("max_position_embeddings")
+        if isinstance(room, int) and room <= self.max_new_tokens:
+            raise UsageError(
+                f"max-new-tokens is {self.max_new_tokens:,}, but {folder} has {room:,} positions",
+                f"give --max-new-tokens below {room:,}, so that there is room for a prompt",
+            )

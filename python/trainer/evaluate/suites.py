@@ -54,11 +54,15 @@ class Suite:
         without = [name for name, score in scores.items() if score.get("value") is None]
         if without:
             return {"missing": without, "reason": "without a figure for the metric of the suite"}
-        how = {task.name: [results[task.name]["settings"].get(key) for key in ALIKE] for task in self.tasks}
-        usual = Counter(map(repr, how.values())).most_common(1)[0][0]
-        others = [name for name, settings in how.items() if repr(settings) != usual]
+        differ: dict[str, list[str]] = {}
+        for key in ALIKE:
+            how = {task.name: repr(results[task.name]["settings"].get(key)) for task in self.tasks}
+            usual = Counter(how.values()).most_common(1)[0][0]
+            differ[key] = [name for name, setting in how.items() if setting != usual]
+        others = [task.name for task in self.tasks if any(task.name in names for names in differ.values())]
         if others:
-            return {"missing": others, "reason": f"measured otherwise than the others ({', '.join(ALIKE)})"}
+            settings = ", ".join(key for key, names in differ.items() if names)
+            return {"missing": others, "reason": f"measured otherwise than the others ({settings})"}
         values = [float(score["value"]) for score in scores.values()]
         limit = results[self.tasks[0].name]["settings"].get("limit")
         return {"value": sum(values) / len(values), **({} if limit is None else {"limit": limit})}

@@ -47,19 +47,20 @@ def table(content: Mapping[str, Any], names: Sequence[str] | None = None) -> Tab
     return Table(f"{content['checkpoint']}{_size(content)}", headers, rows, texts=(1, 3))
 
 
-def notes(content: Mapping[str, Any]) -> list[str]:
-    """Say what a mean lacks, and how it was measured."""
+def notes(content: Mapping[str, Any], names: Sequence[str] | None = None) -> list[str]:
+    """Say what a mean lacks, and how these results, or all, were measured."""
     found = []
     for name, mean in content["means"].items():
         if "missing" in mean:
             found.append(f"no mean of {name}: {', '.join(mean['missing'])} {mean['reason']}")
     settings = content["settings"]
-    seconds = sum(result["seconds"] for result in content["results"].values())
+    results = content["results"]
+    seconds = sum(results[name]["seconds"] for name in (results if names is None else names))
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     if settings:
         found.append(
             f"{settings['dtype']} on {settings['device']}, beginning token {settings['bos']}, "
-            f"{seconds:,.0f} s in all; {versions}"
+            f"measured in {seconds:,.0f} s; {versions}"
         )
     return found
 

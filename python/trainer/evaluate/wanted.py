@@ -50,7 +50,7 @@ def measures_of(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[Mea
         *_of_suite(config, data),
         *named_tasks(config.tasks, limit=config.limit, data=data),
         *_perplexities(config, checkpoints),
-        *_own_tasks(config),
+        *_own_tasks(config, checkpoints),
     ]
     unique: dict[str, Measure] = {}
     for measure in found:
@@ -96,7 +96,7 @@ def _perplexities(config: EvaluateConfig, checkpoints: Sequence[Path]) -> list[P
     ]
 
 
-def _own_tasks(config: EvaluateConfig) -> Iterator[References | Choices]:
+def _own_tasks(config: EvaluateConfig, checkpoints: Sequence[Path]) -> Iterator[References | Choices]:
     """List the measures of the user's own files."""
     if config.references:
         yield References(
@@ -104,6 +104,7 @@ def _own_tasks(config: EvaluateConfig) -> Iterator[References | Choices]:
             sampling=Sampling(max_new_tokens=config.max_new_tokens, stop=tuple(config.stop)),
             ignore_case=config.ignore_case,
             limit=config.limit,
+            checkpoints=tuple(checkpoints),
         )
     if config.choices and config.template:
         yield Choices(path=Path(config.choices), template=config.template, limit=config.limit)

@@ -94,6 +94,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     said = position["first"] + position["second"]
     if said:
         text = f"position: the first answer was preferred in {position['first']:,} of {said:,} judgments"
+        text += " that were no tie" if position["tie"] else ""
         if position["both_orders"]:
             text += (
                 f"; in {position['swayed']:,} of {position['both_orders']:,} prompts the same place won in "
@@ -122,7 +123,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         words = " ".join(str(line["words"]).split())
         found.append(f"no verdict on {line['prompt'][:40]!r}: {words[-120:]!r}")
     if len(missing) > SHOWN:
-        found.append(f"… and {len(missing) - SHOWN:,} more")
+        found.append(f"… and {len(missing) - SHOWN:,} more judgments without one")
     if result["prompts"] and result["no_verdict"] > MANY * result["prompts"]:
         found.append("many prompts have no verdict: those that have may not stand for all")
     return found

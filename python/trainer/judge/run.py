@@ -76,6 +76,8 @@ class Comparison:
         if first == second:
             raise UsageError(f"A and B are both {first}", "wanted two checkpoints")
         comparison = cls(config, *read_prompts(Path(config.prompts or ""), config.limit))
+        for folder in (first, second):
+            comparison.sampling.check_room(folder)
         comparison.answers.check()
         for path in (Path(config.human), key_path(Path(config.human))) if config.human else ():
             if path.exists():
@@ -265,6 +267,8 @@ def read_back(config: JudgeConfig) -> dict[str, Any]:
         As :func:`trainer.judge.sheet.read_sheet`; when nothing is filled in.
     """
     path = Path(config.human_read or "")
+    if not path.is_file():
+        raise UsageError(f"--human-read: there is no {path}", "wanted the sheet that --human wrote")
     key = Key.read(Path(config.human_key) if config.human_key else key_path(path))
     compared, empty = read_sheet(path, key)
     if not compared:
