@@ -273,7 +273,7 @@ def test_settings_without_effect_are_refused(words: dict[str, object], said: str
         FitConfig(
             data=DataConfig(path="x"),
             trainer=TrainerConfig(val_check_interval=2),
-            evaluation=EvaluationConfig(**words),  # type: ignore[arg-type]
+            evaluation=EvaluationConfig(**words),  # type: ignore[arg-type]  # a mapping has one type of values
         )
 
 

@@ -137,7 +137,7 @@ def test_an_address_may_be_whole_or_end_before_the_last_part() -> None:
 
 
 def judge_at(url: str, **changes: object) -> ServerJudge:
-    return ServerJudge(url, "wise", Instructions(), **{"pause": 0.01, **changes})  # type: ignore[arg-type]
+    return ServerJudge(url, "wise", Instructions(), **{"pause": 0.01, **changes})  # type: ignore[arg-type]  # a mapping has one type of values
 
 
 def busy_first(times: int, reply: Scripted) -> Callable[[str, int], str | Scripted]:
@@ -185,7 +185,7 @@ def test_a_slow_server_is_given_up(models: Path) -> None:
 
     with serving(script) as server:
         assert judge_at(server.url, timeout=0.3).compare("a", "b", "c").requests == 2
-    with serving(lambda *_: time.sleep(1) or "A") as server:  # type: ignore[func-returns-value]
+    with serving(lambda *_: time.sleep(1) or "A") as server:  # type: ignore[func-returns-value]  # sleep gives None
         with pytest.raises(UsageError, match=r"cannot be used: no answer within 0\.2 s"):
             judge_at(server.url, timeout=0.2, tries=2).check()
         assert len(server.bodies) == 2

@@ -34,7 +34,7 @@ def fill_in(path: Path, verdict: Callable[[dict[str, str]], str], **style: objec
     rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
     encoding = str(style.pop("encoding", "utf-8"))
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, **style)  # type: ignore[arg-type]
+    writer = csv.DictWriter(text, COLUMNS, **style)  # type: ignore[arg-type]  # a mapping has one type of values
     writer.writeheader()
     writer.writerows({**row, "verdict": verdict(row)} for row in rows)
     path.write_bytes(text.getvalue().encode(encoding, errors="replace"))

@@ -41,7 +41,7 @@ def document(title: str, body: str, *, style: str = STYLE) -> str:
 
 
 def write_whole(text: str, path: Path) -> None:
-    """Write a page, whole or not at all."""
+    """Write a page or another text, whole or not at all."""
     # Several processes may do so at once.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -11,7 +11,6 @@ from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from prepcore.arguments import UsageError
 from trainer.evaluate.sampling import Sampling
 from trainer.generate import choose, end_tokens
 
@@ -73,11 +72,7 @@ def continuations(
         When the model has no room for so many new tokens.
     """
     room = getattr(model.config, "max_position_embeddings", None)
-    if room is not None and room <= sampling.max_new_tokens:
-        raise UsageError(
-            f"max-new-tokens is {sampling.max_new_tokens:,}, but the model has {room:,} positions",
-            f"give --max-new-tokens below {room:,}, so that there is room for a prompt",
-        )
+    sampling.check_room(room, "the model")
     kept = None if room is None else room - sampling.max_new_tokens
     numbers = range(len(prompts)) if numbers is None else numbers
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))

@@ -1,8 +1,30 @@
-"""Where a checkpoint is opened, and in which number type."""
+"""Opening checkpoints and letting go of them: what must be there, where, in which number type."""
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
+
 from prepcore.arguments import UsageError
+from trainer.run_folder import check_model_folder
+from trainer.tokenizer import open_tokenizer
+
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+"""The files that have the weights of a checkpoint."""
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Refuse a folder without a model, its weights or its tokenizer.
+
+    Raises
+    ------
+    UsageError
+        Saying what is not there.
+    """
+    check_model_folder(folder)
+    if not any(True for pattern in WEIGHTS for _ in folder.glob(pattern)):
+        raise UsageError(f"{folder} has no weights", "wanted files that end in .safetensors or .bin")
+    open_tokenizer(folder)
 
 
 def resolve_device(device: str, dtype: str) -> tuple[str, str]:
@@ -23,3 +45,12 @@ def resolve_device(device: str, dtype: str) -> tuple[str, str]:
     if dtype == "auto":
         dtype = "bf16" if device == "cuda" else "fp32"
     return device, dtype
+
+
+def free_memory() -> None:
+    """Give back what a model or a measure held, most of all one that ran out of memory."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -121,7 +121,7 @@ class References:
                     "install the extra `eval`, in a clone with: pip install '.[eval]'",
                 )
         for checkpoint in self.checkpoints:
-            self.sampling.check_room(checkpoint)
+            self.sampling.check_folder(checkpoint)
         _ = self.references
 
     @cached_property

@@ -20,6 +20,7 @@ from typing import Any
 
 from prepcore.arguments import UsageError
 from prepcore.formats.disk import flush
+from prepcore.report.shell import write_whole
 from trainer import __version__
 from trainer.callbacks.lines import read as read_lines
 from trainer.evaluate.measure import Outcome
@@ -141,10 +142,7 @@ class Results:
     def keep(self, files: Mapping[str, str]) -> None:
         """Write what an outcome has for people to look at beside the results, each whole."""
         for end, text in files.items():
-            path = self.path.with_name(f"{self.path.stem}.{end}")
-            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
+            write_whole(text, self.path.with_name(f"{self.path.stem}.{end}"))
 
     def average(self, suites: Iterable[str]) -> None:
         """Work out the means of these suites and of those that were asked for before; write the file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 import traceback
@@ -17,14 +16,10 @@ from prepcore.report.table import show
 from trainer.config.evaluating import EvaluateConfig
 from trainer.evaluate.harness import SEEDS
 from trainer.evaluate.measure import Measure
-from trainer.evaluate.place import resolve_device
+from trainer.evaluate.place import check_checkpoint, free_memory, resolve_device
 from trainer.evaluate.results import NAME, Results
 from trainer.evaluate.table import notes, table
 from trainer.evaluate.wanted import check_all, measures_of
-from trainer.run_folder import check_model_folder
-from trainer.tokenizer import open_tokenizer
-
-WEIGHTS = (".safetensors", ".bin")
 
 BOS = {"auto": None, "on": True, "off": False}
 
@@ -56,12 +51,7 @@ def check(config: EvaluateConfig) -> Work:
     """
     checkpoints = [Path(name) for name in config.checkpoint]
     for checkpoint in checkpoints:
-        check_model_folder(checkpoint)
-        if not any(file.suffix in WEIGHTS for file in checkpoint.iterdir()):
-            raise UsageError(
-                f"{checkpoint} has no weights", f"wanted files that end in {' or '.join(WEIGHTS)}"
-            )
-        open_tokenizer(checkpoint)
+        check_checkpoint(checkpoint)
     places = list(zip(checkpoints, result_files(checkpoints, config.out), strict=True))
     results = [Results.open(file, checkpoint) for checkpoint, file in places]
     measures = measures_of(config, checkpoints)
@@ -161,22 +151,13 @@ def _evaluate_one(
             else:
                 results.keep(outcome.files)
                 results.add(measure.name, outcome, wanted[measure.name], time.perf_counter() - start)
-            _free_memory()
+            free_memory()
     results.average([config.suite] if config.suite else [])
     shown = [name for name in wanted if name in results.results and name not in failed]
     if shown:
         told = [*notes(results.content, shown), f"results: {results.path}", ""]
         show([table(results.content, shown)], told)
     return len(failed)
-
-
-def _free_memory() -> None:
-    """Give back what a measure held, most of all one that ran out of memory."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _complain(name: str, error: Exception) -> None:

@@ -44,17 +44,28 @@ class Sampling:
         """Return the seed of the draws for the prompt of a number."""
         return (self.seed * 2**32 + number) % 2**63
 
-    def check_room(self, folder: Path) -> None:
+    def check_folder(self, folder: Path) -> None:
+        """Refuse a model that has no room, before it is opened; see :meth:`check_room`."""
+        room = read_json(folder / "config.json").get("max_position_embeddings")
+        self.check_room(room if isinstance(room, int) else None, str(folder))
+
+    def check_room(self, room: int | None, model: str) -> None:
         """Refuse more new tokens than a model has positions for, and one for the prompt.
+
+        Parameters
+        ----------
+        room
+            The model's positions; None: as many as are wanted.
+        model
+            What it is called in the message.
 
         Raises
         ------
         UsageError
             Naming both numbers.
         """
-        room = read_json(folder / "config.json").get("max_position_embeddings")
-        if isinstance(room, int) and room <= self.max_new_tokens:
+        if room is not None and room <= self.max_new_tokens:
             raise UsageError(
-                f"max-new-tokens is {self.max_new_tokens:,}, but {folder} has {room:,} positions",
+                f"max-new-tokens is {self.max_new_tokens:,}, but {model} has {room:,} positions",
                 f"give --max-new-tokens below {room:,}, so that there is room for a prompt",
             )

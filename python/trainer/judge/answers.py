@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prepcore.arguments import UsageError
+from trainer.evaluate.place import WEIGHTS
 from trainer.evaluate.records import digest
 from trainer.evaluate.sampling import Sampling
 from trainer.judge.journal import append, read_journal, write_json
-from trainer.run_folder import check_model_folder
-from trainer.tokenizer import TOKENIZER_FILES, open_tokenizer
+from trainer.tokenizer import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from trainer.evaluate.subject import Subject
 
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
-
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True)
@@ -140,20 +138,6 @@ class Answers:
     def add(self, side: Side, prompt: str, answer: Answer) -> None:
         """Keep an answer."""
         append(self.path(side), {"prompt": prompt, **asdict(answer)})
-
-
-def check_checkpoint(folder: Path) -> None:
-    """Refuse a folder without a model, its weights or its tokenizer.
-
-    Raises
-    ------
-    UsageError
-        Saying what is not there.
-    """
-    check_model_folder(folder)
-    if not any(True for pattern in WEIGHTS for _ in folder.glob(pattern)):
-        raise UsageError(f"{folder} has no weights", "wanted files that end in .safetensors or .bin")
-    open_tokenizer(folder)
 
 
 def fingerprint(folder: Path) -> str:

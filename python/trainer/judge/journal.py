@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prepcore.arguments import UsageError
+from prepcore.report.shell import write_whole
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -45,6 +46,4 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.judge.answers import chat_text, check_checkpoint, checkpoint_name, fingerprint, has_chat_template
+from trainer.evaluate.place import check_checkpoint, resolve_device
+from trainer.judge.answers import chat_text, checkpoint_name, fingerprint, has_chat_template
 from trainer.judge.verdict import ASK_LETTER, LETTERS, Instructions, Opinion
 
 if TYPE_CHECKING:
@@ -82,7 +83,6 @@ class LocalJudge:
 
     @cached_property
     def _subject(self) -> Subject:
-        from trainer.evaluate.place import resolve_device
         from trainer.evaluate.subject import Subject
 
         device, dtype = resolve_device(self.device, self.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,13 @@ from typing import Any
 from prepcore.arguments import UsageError
 from trainer import __version__
 from trainer.config.judging import JudgeConfig
-from trainer.evaluate.place import resolve_device
+from trainer.evaluate.place import check_checkpoint, free_memory, resolve_device
 from trainer.evaluate.sampling import Sampling
 from trainer.judge.answers import (
     SIDES,
     Answers,
     Side,
     answer,
-    check_checkpoint,
     checkpoint_name,
     fingerprint,
     has_chat_template,
@@ -77,7 +75,7 @@ class Comparison:
             raise UsageError(f"A and B are both {first}", "wanted two checkpoints")
         comparison = cls(config, *read_prompts(Path(config.prompts or ""), config.limit))
         for folder in (first, second):
-            comparison.sampling.check_room(folder)
+            comparison.sampling.check_folder(folder)
         comparison.answers.check()
         for path in (Path(config.human), key_path(Path(config.human))) if config.human else ():
             if path.exists():
@@ -206,7 +204,7 @@ class Comparison:
                 self.answers.add(side, prompt, found)
                 progress.step()
             del subject
-            _free_memory()
+            free_memory()
 
     def compare(self) -> dict[str, Any]:
         """Ask the judge for what it has not said yet, and return the result, which is written too.
@@ -292,12 +290,3 @@ def header(about: Mapping[str, Any]) -> dict[str, Any]:
 def now() -> str:
     """Return the time, as results have it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _free_memory() -> None:
-    """Give back what a model held before the next one is opened."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
