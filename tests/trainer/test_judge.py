@@ -83,7 +83,7 @@ def test_an_answer_wins_that_is_preferred_in_both_orders() -> None:
         (None, "tie"): None,
     }
     for (ab, ba), winner in wanted.items():
-        compared = Compared((("ab", ab), ("ba", ba)), (3, 4))  # type: ignore[arg-type]  # words of hypothesis
+        compared = Compared((("ab", ab), ("ba", ba)), (3, 4))  # type: ignore[arg-type]  # mypy widens the words to str
         assert compared.winner == winner
         assert compared.swayed == (ab == ba and ab != "tie" and ab is not None)
     assert Compared((("ba", "first"),), (3, 4)).winner == "b"  # people see one order
